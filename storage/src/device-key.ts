@@ -1,0 +1,12 @@
+import type { AccountId, DeviceId } from '@waxwing/protocol';
+
+/**
+ * A device as the stores know it. A device id may return later with another device behind it, so the list version that
+ * added the device is part of every key.
+ */
+export type DeviceKey = { readonly account: AccountId; readonly device: DeviceId; readonly addedIn: number };
+
+/** One string per device key, fit for a Map key. */
+export function deviceKeyText(key: DeviceKey): string {
+  return `${key.account}.${key.device}.${key.addedIn}`;
+}

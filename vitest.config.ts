@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+import { defaultServerConditions } from 'vite';
+
+export default defineConfig({
+  ssr: { resolve: { conditions: ['waxwing-source', ...defaultServerConditions] } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    coverage: {
+      provider: 'v8',
+      include: ['protocol/src/**', 'client-core/src/sync/**'],
+      exclude: ['protocol/src/gen/**'],
+      thresholds: { branches: 95 },
+    },
+  },
+});
