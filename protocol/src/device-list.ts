@@ -128,7 +128,10 @@ export function readDeviceList(signed: SignedDeviceList): DeviceList {
     version,
     previousHash: exactly(message.previousHash, version === 1 ? 0 : 32, 'previous hash'),
     identityKey: isPublicKey(message.identityKey) ? message.identityKey : malformed('identity key'),
-    identityGeneration: toCount(message.identityGeneration, 'identity generation'),
+    identityGeneration:
+      toCount(message.identityGeneration, 'identity generation') <= version
+        ? message.identityGeneration
+        : malformed('identity generation'),
     devices,
     createdAtMs: toNumber(message.createdAtMs, 'created at'),
   };

@@ -335,14 +335,15 @@ function fromMark(mark: Mark) {
 }
 
 function toMark(mark: MarkShape): Mark {
-  const from = toNumber(mark.from, 'mark');
+  const from = toCount(toNumber(mark.from, 'mark'), 'mark');
   const to = toNumber(mark.to, 'mark');
+  const count = toCount(mark.count, 'mark');
   if (from > to) malformed('mark');
   switch (mark.reason) {
     case Reason.EXPIRED:
-      return { from, to, count: mark.count, reason: 'expired' };
+      return { from, to, count, reason: 'expired' };
     case Reason.OVER_QUOTA:
-      return { from, to, count: mark.count, reason: 'over_quota' };
+      return { from, to, count, reason: 'over_quota' };
     default:
       return malformed('mark reason');
   }

@@ -14,7 +14,7 @@ import {
 } from './ids.ts';
 import { keyLabels } from './labels.ts';
 import { limits } from './limits.ts';
-import { paddingFor } from './padding.ts';
+import { paddingField } from './padding.ts';
 import { atMost, decode, exactly, fromHandle, malformed, refuseOver, toCount, toHandle, toNumber } from './schema.ts';
 import { frameVersion } from './version.ts';
 
@@ -87,9 +87,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
     sentAtMs: BigInt(frame.sentAtMs),
     body: frame.body,
   });
-  const length = toBinary(FrameSchema, message).length;
-  message.padding = new Uint8Array(paddingFor(length));
-  const bytes = toBinary(FrameSchema, message);
+  const unpadded = toBinary(FrameSchema, message);
+  const bytes = Buffer.concat([unpadded, paddingField(unpadded.length)]);
   refuseOver(bytes.length, limits.frameMaxBytes, 'frame');
   return bytes;
 }

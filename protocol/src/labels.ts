@@ -11,6 +11,7 @@ export const keyLabels = {
   chain: 'waxwing/v1/chain',
   epochCommit: 'waxwing/v1/epoch-commit',
   pushTag: 'waxwing/v1/push-tag',
+  messageKey: 'waxwing/v1/message-key',
 } as const;
 
 /** The bytes that a signature of this purpose covers. */

@@ -2,28 +2,34 @@
 const STEP_BYTES = 160;
 const STEPS_END_BYTES = 1_024;
 
-/** The smallest class that holds `length` bytes. */
+/** The smallest class that holds `length` bytes. A class is its own. */
 export function paddedLength(length: number): number {
   const step = Math.ceil(Math.max(length, 1) / STEP_BYTES) * STEP_BYTES;
   if (step <= STEPS_END_BYTES) return step;
-  if (length <= STEPS_END_BYTES) return STEPS_END_BYTES;
-  const quarter = Math.ceil(4 * Math.log2(length) - 1e-9);
-  return Math.ceil(2 ** (quarter / 4));
+  let quarters = 40;
+  while (quarterPower(quarters) < length) quarters += 1;
+  return quarterPower(quarters);
+}
+
+function quarterPower(quarters: number): number {
+  return Math.ceil(2 ** (quarters / 4));
+}
+
+/** The tag of a frame's field 15, and its length in three bytes whatever the length is. */
+const PREFIX_BYTES = 4;
+
+/** How many bytes of padding bring a frame of `length` bytes to its class, beside the four that announce them. */
+export function paddingFor(length: number): number {
+  return paddedLength(length + PREFIX_BYTES) - length - PREFIX_BYTES;
 }
 
 /**
- * How many bytes of padding bring a message of `length` bytes to a class, where the padding is a length-delimited field
- * with a one-byte tag. A class that the field's own length prefix would straddle is passed over for the next.
+ * The last field of a frame that has `length` bytes without it. Its length prefix always takes three bytes: with the
+ * shortest prefix no padding of some lengths could be written, and such a frame would show by its class.
  */
-export function paddingFor(length: number): number {
-  for (let target = paddedLength(length + 2); ; target = paddedLength(target + 1)) {
-    for (const prefix of [1, 2, 3]) {
-      const padding = target - length - 1 - prefix;
-      if (padding >= 1 && varintLength(padding) === prefix) return padding;
-    }
-  }
-}
-
-function varintLength(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : 3;
+export function paddingField(length: number): Uint8Array {
+  const padding = paddingFor(length);
+  const field = new Uint8Array(PREFIX_BYTES + padding);
+  field.set([0x7a, 0x80 | (padding & 0x7f), 0x80 | ((padding >> 7) & 0x7f), padding >> 14]);
+  return field;
 }

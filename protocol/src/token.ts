@@ -1,6 +1,6 @@
 import { ProtocolError, type ErrorCode } from './errors.ts';
 import { sha256 } from './hash.ts';
-import { parseAccountId, parseDeviceId, type DeviceAddress } from './ids.ts';
+import { isAccountId, parseDeviceId, type DeviceAddress } from './ids.ts';
 import { limits } from './limits.ts';
 
 type CommonClaims = {
@@ -46,13 +46,13 @@ export function signToken(claims: TokenClaims, sign: (message: Uint8Array) => Ui
   return `${input}.${Buffer.from(sign(Buffer.from(input))).toString('base64url')}`;
 }
 
-/** The device that a token says it is by. Verify the signature with its key before believing a claim. */
+const ISSUER = /^([^.]+)\.([1-9][0-9]{0,2})$/;
+
+/** The device that a token says it is by: refuses any other way to write it with `token_malformed`. Verify the signature with its key before believing a claim. */
 export function tokenIssuer(claims: TokenClaims): DeviceAddress {
-  const dot = claims.iss.indexOf('.');
-  return {
-    account: parseAccountId(claims.iss.slice(0, dot)),
-    device: parseDeviceId(Number(claims.iss.slice(dot + 1))),
-  };
+  const [, account = '', device] = ISSUER.exec(claims.iss) ?? [];
+  if (!isAccountId(account) || Number(device) > 127) throw new ProtocolError('token_malformed', 'issuer');
+  return { account, device: parseDeviceId(Number(device)) };
 }
 
 /** Reads the claims without verifying anything. Refuses with `token_malformed`. */
@@ -65,7 +65,7 @@ export function readClaims(token: string): TokenClaims {
   const [header, payload] = parts;
   if (parts.length !== 3 || header === undefined || payload === undefined) return refuse();
   const head = decodeJson(header);
-  if (head?.alg !== 'EdDSA') return refuse();
+  if (head?.alg !== 'EdDSA' || head.crit !== undefined) return refuse();
   const claims = decodeJson(payload);
   if (!claims || !isCommon(claims)) return refuse();
   if (typeof claims.nonce === 'string' && claims.req === undefined) return { ...pick(claims), nonce: claims.nonce };

@@ -1,0 +1,234 @@
+-- The device's file. Ids of accounts and messages are texts, handles and hashes are bytes.
+
+-- open: 1 while a process has the file; still 1 at the next opening after an unclean end.
+CREATE TABLE file (open INTEGER NOT NULL) STRICT;
+INSERT INTO file VALUES (0);
+
+-- The device that this file is. registration: the body of POST /v1/accounts until it was answered, to repeat it byte for byte.
+CREATE TABLE device (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  server TEXT NOT NULL,
+  account TEXT NOT NULL,
+  device INTEGER NOT NULL,
+  registration_id INTEGER NOT NULL,
+  identity_key_pair BLOB NOT NULL,
+  identity_public_key BLOB NOT NULL,
+  auth_secret_key BLOB,
+  username TEXT,
+  registration BLOB,
+  cloned INTEGER NOT NULL DEFAULT 0,
+  next_prekey_id INTEGER NOT NULL,
+  repeated_keys_at_ms INTEGER NOT NULL,
+  mailbox_incarnation TEXT,
+  mailbox_committed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The token that the relay last confirmed and all drawn since, oldest first.
+CREATE TABLE generation (id INTEGER PRIMARY KEY, token BLOB NOT NULL) STRICT;
+
+-- What the crypto keeps: sessions, prekeys, base keys of the last-resort key.
+CREATE TABLE crypto (
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+-- The newest verified device list of each account, the own one among them.
+CREATE TABLE device_list (
+  account TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  signed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE conversation (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  peer TEXT UNIQUE,
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- A stretch of a conversation under one handle. It starts at the first sequence that this device holds.
+CREATE TABLE epoch (
+  id INTEGER PRIMARY KEY,
+  conversation INTEGER NOT NULL REFERENCES conversation,
+  number INTEGER NOT NULL,
+  handle BLOB NOT NULL UNIQUE,
+  start_era INTEGER,
+  start_number INTEGER,
+  floor_era INTEGER,
+  floor_number INTEGER
+) STRICT;
+CREATE INDEX epoch_by_conversation ON epoch (conversation, number, handle);
+
+-- Eras met in an epoch; a predecessor that is null is unknown.
+CREATE TABLE era (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  era INTEGER NOT NULL,
+  predecessor_era INTEGER,
+  predecessor_number INTEGER,
+  PRIMARY KEY (epoch, era)
+) STRICT, WITHOUT ROWID;
+
+-- The numbers held, as ranges with both ends included.
+CREATE TABLE coverage (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  era INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (epoch, era, first)
+) STRICT, WITHOUT ROWID;
+
+-- Missing numbers that are shown as holes, with their reason.
+CREATE TABLE hole (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  era INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  since_ms INTEGER NOT NULL,
+  PRIMARY KEY (epoch, era, first)
+) STRICT, WITHOUT ROWID;
+
+-- Frames of a device that are missing and whose numbers are unknown, shown before the frame that revealed them.
+CREATE TABLE chain_hole (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  first_n INTEGER NOT NULL,
+  last_n INTEGER NOT NULL,
+  before_era INTEGER NOT NULL,
+  before_number INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  since_ms INTEGER NOT NULL,
+  PRIMARY KEY (epoch, party, first_n)
+) STRICT, WITHOUT ROWID;
+
+-- A device as a sender; an id that returns later is another one.
+CREATE TABLE party (
+  id INTEGER PRIMARY KEY,
+  account TEXT NOT NULL,
+  device INTEGER NOT NULL,
+  added_in INTEGER NOT NULL,
+  UNIQUE (account, device, added_in)
+) STRICT;
+
+-- Every frame read or sent, for ever: its hash, the hash of the ciphertext that brought it, and where it stands (null
+-- until an own one is accepted).
+CREATE TABLE frame (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  n INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  ciphertext_hash BLOB,
+  era INTEGER,
+  number INTEGER,
+  PRIMARY KEY (epoch, party, n)
+) STRICT, WITHOUT ROWID;
+
+-- Which frame stands at a sequence. A frame may stand at two.
+CREATE TABLE place (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  era INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  party INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  PRIMARY KEY (epoch, era, number)
+) STRICT, WITHOUT ROWID;
+
+-- What a person sees. id = order time in ms << 20 | tie: id order is (epoch, era, number) order within a conversation.
+-- inbox: place in the order of release, null until released and for own messages.
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY,
+  conversation INTEGER NOT NULL REFERENCES conversation,
+  message_id TEXT NOT NULL,
+  party INTEGER NOT NULL REFERENCES party,
+  own INTEGER NOT NULL,
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  era INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  text TEXT,
+  reply_to TEXT,
+  server_time_ms INTEGER NOT NULL,
+  sent_at_ms INTEGER NOT NULL,
+  shown INTEGER NOT NULL,
+  late INTEGER NOT NULL DEFAULT 0,
+  inbox INTEGER
+) STRICT;
+CREATE UNIQUE INDEX message_once ON message (message_id, party);
+CREATE INDEX message_by_conversation ON message (conversation, id);
+CREATE UNIQUE INDEX message_by_sequence ON message (epoch, era, number);
+CREATE UNIQUE INDEX message_by_inbox ON message (inbox) WHERE inbox IS NOT NULL;
+CREATE INDEX message_waiting ON message (epoch, era, number) WHERE shown = 0;
+
+-- Search: rowid = message.id, so that newest first is the index's own order; conv is one token per conversation.
+CREATE VIEW searchable AS SELECT id, text, 'c' || conversation AS conv FROM message;
+CREATE VIRTUAL TABLE search USING fts5 (
+  text, conv, content = 'searchable', content_rowid = 'id', tokenize = 'signal_tokenizer'
+);
+
+-- Own messages on their way. queued: content only; framed: has n and attempts; failed: given up, kept for retry.
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY,
+  conversation INTEGER NOT NULL REFERENCES conversation,
+  message_id TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL,
+  content BLOB NOT NULL,
+  sent_at_ms INTEGER NOT NULL,
+  epoch INTEGER REFERENCES epoch,
+  n INTEGER,
+  attempt INTEGER,
+  failure TEXT,
+  cancelling INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (epoch, n)
+) STRICT;
+CREATE INDEX outbox_by_state ON outbox (state, conversation, id);
+
+-- Every attempt of a framed message, until one is accepted. kind is the frame's.
+CREATE TABLE attempt (
+  outbox INTEGER NOT NULL REFERENCES outbox ON DELETE CASCADE,
+  attempt INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  frame BLOB NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (outbox, attempt)
+) STRICT;
+
+-- Ciphertext that cannot be read yet.
+CREATE TABLE held (
+  id INTEGER PRIMARY KEY,
+  account TEXT NOT NULL,
+  device INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  ciphertext_hash BLOB NOT NULL,
+  envelope BLOB NOT NULL,
+  since_ms INTEGER NOT NULL,
+  UNIQUE (account, device, ciphertext_hash)
+) STRICT;
+
+-- What others said they hold of this device's frames.
+CREATE TABLE receipt (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  account TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  n INTEGER NOT NULL,
+  except_ranges TEXT NOT NULL,
+  PRIMARY KEY (epoch, account, kind)
+) STRICT, WITHOUT ROWID;
+
+-- What this device last said it holds of each other device's frames.
+CREATE TABLE reported (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  n INTEGER NOT NULL,
+  except_ranges TEXT NOT NULL,
+  PRIMARY KEY (epoch, party)
+) STRICT, WITHOUT ROWID;
+
+-- Readers of the inbox: up to handled is done with; up to offered may have been given out.
+CREATE TABLE consumer (
+  name TEXT PRIMARY KEY,
+  handled INTEGER NOT NULL,
+  offered INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,219 @@
+import {
+  addressKey,
+  audience,
+  isAccountId,
+  ProtocolError,
+  signToken,
+  tokenTimes,
+  type AccountId,
+  type DeviceAddress,
+  type DeviceId,
+  type MessageId,
+} from '@waxwing/protocol';
+import { ChangeBus } from './bus.ts';
+import { connectionState, finalError, type ConnectionState } from './connection-state.ts';
+import { directId, peerOf, type ConversationId } from './conversation-id.ts';
+import type { DirectConversation } from './conversation.ts';
+import { createConversationsQuery, type ConversationSummary } from './conversations-query.ts';
+import { createDirectConversation, type ConversationParts } from './direct-conversation.ts';
+import { ClosedError, UnknownUserError, UnreachableError, WaxwingError } from './errors.ts';
+import { EventHub, type ClientEvent } from './events.ts';
+import type { DeviceRow } from './history/device.ts';
+import type { Store } from './history/store.ts';
+import { InboxReader, type InboxMessage } from './inbox.ts';
+import type { LiveQuery } from './live-query.ts';
+import { newMessageId } from './message-id.ts';
+import { messageOf } from './message.ts';
+import { until, Value, type Observable } from './observable.ts';
+import type { Runtime } from './runtime.ts';
+import { createSentMessage } from './sent-message.ts';
+import type { LocalKeys } from './session/crypto.ts';
+import { UnitOfWork } from './session/unit-of-work.ts';
+import { SyncEngine } from './sync/engine.ts';
+import type { KeyserverClient } from './transport/keyserver-client.ts';
+import { createRelayLink, type LinkState, type RelayLink } from './transport/relay-link.ts';
+
+/** A device of an account, open on its file. */
+export type Client = {
+  readonly account: AccountId;
+  readonly device: DeviceId;
+  readonly connection: Observable<ConnectionState>;
+  /**
+   * Resolves when the mailbox has drained, after any number of attempts; from then on the client reconnects by itself.
+   * Rejects with `cloned`, `displaced` or `token_rejected` where that is final, `ClosedError` when the client closes.
+   */
+  connect(): Promise<void>;
+  /** Finishes what is under way, then lets go of the connection and the file. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  /**
+   * The conversation with an account, by id or username. Rejects with `UnknownUserError`; with `UnreachableError` where
+   * only the server could tell. An account that is known, or given by its id, needs no server.
+   */
+  direct(peer: AccountId | string): Promise<DirectConversation>;
+  /** Rejects with `UnknownUserError` where there is no such conversation yet. */
+  conversation(id: ConversationId): Promise<DirectConversation>;
+  conversations(): LiveQuery<ConversationSummary>;
+  /**
+   * Incoming messages of all conversations in the order of their commit, at least once for each consumer. A message is
+   * handled when the next is asked for or `done()` is called; after a crash the last ones come again, `redelivered`.
+   */
+  inbox(options?: { readonly consumer?: string }): AsyncIterableIterator<InboxMessage>;
+  /** What happens from now on; what matters is also in the history. */
+  events(): AsyncIterableIterator<ClientEvent>;
+};
+
+const DEFAULT_CONSUMER = 'default';
+
+/** Puts a client together from an open store with a registered device. */
+export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow, keyserver: KeyserverClient): Client {
+  const address: DeviceAddress = { account: device.account, device: device.device };
+  const local: LocalKeys = {
+    address,
+    registrationId: device.registrationId,
+    identityKeyPair: device.identityKeyPair,
+  };
+  const { crypto, clock, timers, randomBytes } = runtime;
+  const bus = new ChangeBus();
+  const events = new EventHub();
+  const closing = new AbortController();
+  const newId = (): MessageId => newMessageId(runtime);
+  const connection = new Value<ConnectionState>(device.cloned ? { state: 'cloned' } : { state: 'offline' });
+  const work = new UnitOfWork(store);
+  const context = { store, work, crypto, local, clock, timers, randomBytes, bus, events };
+  const engine = new SyncEngine(context, keyserver, newId, { caughtUp: () => connection.set({ state: 'online' }) });
+
+  function answerChallenge(challenge: { nonce: Uint8Array; serverTimeMs: number }) {
+    const secret = store.device.get()?.authSecretKey;
+    if (!secret) return Promise.reject(new WaxwingError('cloned'));
+    const generations = engine.generations();
+    const claims = {
+      iss: addressKey(address),
+      aud: audience('relay', device.server),
+      ...tokenTimes(challenge.serverTimeMs),
+      nonce: Buffer.from(challenge.nonce).toString('base64url'),
+    };
+    const token = signToken(claims, (message) => crypto.signToken(secret, message));
+    const committed = engine.committed();
+    return Promise.resolve({ ...address, token, generations, ...(committed && { committed }) });
+  }
+
+  function stateChanged(state: LinkState): void {
+    if (closing.signal.aborted) return;
+    if (state.type === 'down' || state.type === 'stopped') engine.disconnected();
+    if (state.type === 'down') events.emit({ type: 'lostConnection', reason: state.reason ?? 'lost' });
+    if (state.type === 'stopped' && state.reason === 'cloned') store.transaction(() => store.device.setCloned());
+    // Online is said when the drained mailbox is durable, not when the relay has sent it.
+    if (state.type !== 'live') connection.set(connectionState(state));
+  }
+
+  const link: RelayLink = createRelayLink({
+    url: relayUrl(device.server),
+    dial: runtime.dial,
+    runtime,
+    answer: answerChallenge,
+    committed: () => engine.committed(),
+    events: { ...engine.linkEvents, stateChanged },
+  });
+  engine.attach(link);
+
+  const parts: ConversationParts = {
+    store,
+    bus,
+    runtime,
+    own: address,
+    closing: closing.signal,
+    pump: () => engine.outbox.pump(),
+    sentMessage: (id) =>
+      createSentMessage(id, {
+        store,
+        bus,
+        closing: closing.signal,
+        retry: (failed) => engine.outbox.retry(failed),
+        cancel: (unsent) => engine.outbox.cancel(unsent),
+      }),
+  };
+
+  function open(peer: AccountId): DirectConversation {
+    const known = store.conversations.byPeer(peer);
+    const row = known ?? store.transaction(() => store.conversations.ensureDirect(peer, clock.now()));
+    return createDirectConversation(row, parts);
+  }
+
+  async function lookUp(username: string): Promise<AccountId> {
+    const proof = crypto.usernameProof(username);
+    if (proof === undefined) throw new UnknownUserError();
+    const answer = await keyserver.lookupUsername(proof.hash);
+    if (answer.ok) return answer.value;
+    if (answer.code === 'not_found') throw new UnknownUserError();
+    throw answer.code === 'unreachable' ? new UnreachableError() : new WaxwingError(answer.code);
+  }
+
+  let closed: Promise<void> | undefined;
+  const refuseClosed = (): void => {
+    if (closing.signal.aborted) throw new ClosedError();
+  };
+
+  const client: Client = {
+    account: address.account,
+    device: address.device,
+    connection,
+    async connect() {
+      refuseClosed();
+      if (connection.getSnapshot().state === 'cloned') throw new WaxwingError('cloned');
+      const isDown = finalError(connection.getSnapshot()) !== undefined;
+      if (isDown) connection.set({ state: 'connecting' });
+      link.start();
+      const state = await until(connection, (now) => now.state === 'online' || finalError(now) !== undefined);
+      const code = finalError(state);
+      if (code !== undefined) throw code === 'closed' ? new ClosedError() : new WaxwingError(code);
+    },
+    close() {
+      closed ??= (async () => {
+        closing.abort(new ClosedError());
+        link.stop();
+        connection.set({ state: 'closed' });
+        await engine.stop();
+        events.close();
+        store.close();
+      })();
+      return closed;
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+    async direct(peer) {
+      refuseClosed();
+      const account = isAccountId(peer) ? peer : await lookUp(peer);
+      if (!store.conversations.byPeer(account) && !engine.contacts.list(account)) {
+        if ((await engine.contacts.fetch(account)) === 'missing') throw new UnknownUserError();
+        refuseClosed();
+      }
+      return open(account);
+    },
+    conversation(id) {
+      try {
+        refuseClosed();
+        const peer = peerOf(id);
+        if (!store.conversations.byPeer(peer)) throw new UnknownUserError();
+        return Promise.resolve(open(peer));
+      } catch (error) {
+        return Promise.reject(
+          error instanceof ProtocolError || !(error instanceof Error) ? new UnknownUserError() : error,
+        );
+      }
+    },
+    conversations: () => createConversationsQuery(parts),
+    inbox: (options) =>
+      new InboxReader({ store, bus, closing: closing.signal }, options?.consumer ?? DEFAULT_CONSUMER, (row) => {
+        const peer = store.conversations.byId(row.conversation)?.peer ?? row.from;
+        return messageOf(store, row, directId(peer));
+      }),
+    events: () => events.listen(),
+  };
+  return client;
+}
+
+function relayUrl(server: string): string {
+  const url = new URL('/v1/relay', server);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}

@@ -1,0 +1,44 @@
+import { encodeContent, parseMessageId, type AccountId, type MessageId } from '@waxwing/protocol';
+import type { ConversationId } from './conversation-id.ts';
+import type { HoleReason } from './history/coverage.ts';
+import type { HistoryOptions } from './history-query.ts';
+import type { LiveQuery } from './live-query.ts';
+import type { HistoryItem } from './message.ts';
+import type { SentMessage } from './sent-message.ts';
+
+export type OutgoingContent = { readonly text: string; readonly replyTo?: MessageId };
+
+/** What a device holds of a conversation: exact ranges, and what is missing with its reason. */
+export type Coverage = {
+  readonly held: readonly {
+    readonly epoch: number;
+    readonly era: number;
+    readonly from: number;
+    readonly to: number;
+  }[];
+  readonly holes: readonly {
+    /** Null where the numbers of the missing messages are unknown. */
+    readonly range: { readonly epoch: number; readonly era: number; readonly from: number; readonly to: number } | null;
+    readonly count: number;
+    readonly reason: HoleReason;
+  }[];
+};
+
+export type Conversation = {
+  readonly id: ConversationId;
+  /**
+   * Resolves when the message is durable in the outbox, also offline. The same `id` (a UUIDv7, or any text, which is made
+   * into one) is the same message, ever: sent again with the same text it answers the first one, with another it rejects
+   * with `id_taken`.
+   */
+  send(content: OutgoingContent, options?: { readonly id?: string }): Promise<SentMessage>;
+  history(options?: HistoryOptions): LiveQuery<HistoryItem>;
+  coverage(): Promise<Coverage>;
+};
+
+export type DirectConversation = Conversation & { readonly kind: 'direct'; readonly peer: AccountId };
+
+/** Refuses with `too_large` what does not fit a message. */
+export function contentBytes(content: OutgoingContent): Uint8Array {
+  return encodeContent({ text: content.text, ...(content.replyTo && { replyTo: parseMessageId(content.replyTo) }) });
+}

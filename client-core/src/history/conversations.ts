@@ -1,0 +1,99 @@
+import { handleFromBytes, handleToBytes, parseAccountId, type AccountId, type Handle } from '@waxwing/protocol';
+import type { Db, Row } from './database.ts';
+import { blob, integer, text } from './row.ts';
+
+/** A conversation's row. `id` is the file's own number for it. */
+export type ConversationRow = { readonly id: number; readonly peer: AccountId; readonly createdAtMs: number };
+
+/** An epoch's row: the handle under which the relay counts it. */
+export type EpochRow = {
+  readonly id: number;
+  readonly conversation: number;
+  readonly number: number;
+  readonly handle: Handle;
+};
+
+export class ConversationStore {
+  readonly #db: Db;
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** The direct conversation with an account, made if there is none. */
+  ensureDirect(peer: AccountId, nowMs: number): ConversationRow {
+    this.#db.run(
+      `INSERT INTO conversation (kind, peer, created_at_ms) VALUES ('direct', ?, ?) ON CONFLICT (peer) DO NOTHING`,
+      peer,
+      nowMs,
+    );
+    const row = this.byPeer(peer);
+    if (row === undefined) throw new TypeError('a conversation was not kept');
+    return row;
+  }
+
+  byPeer(peer: AccountId): ConversationRow | undefined {
+    const row = this.#db.get('SELECT id, peer, created_at_ms FROM conversation WHERE peer = ?', peer);
+    return row && toConversation(row);
+  }
+
+  byId(id: number): ConversationRow | undefined {
+    const row = this.#db.get('SELECT id, peer, created_at_ms FROM conversation WHERE id = ?', id);
+    return row && toConversation(row);
+  }
+
+  all(): ConversationRow[] {
+    return this.#db.all('SELECT id, peer, created_at_ms FROM conversation').map(toConversation);
+  }
+
+  epochByHandle(handle: Handle): EpochRow | undefined {
+    const row = this.#db.get(
+      'SELECT id, conversation, number, handle FROM epoch WHERE handle = ?',
+      handleToBytes(handle),
+    );
+    return row && toEpoch(row);
+  }
+
+  epochById(id: number): EpochRow {
+    const row = this.#db.get('SELECT id, conversation, number, handle FROM epoch WHERE id = ?', id);
+    if (row === undefined) throw new TypeError('no such epoch');
+    return toEpoch(row);
+  }
+
+  /** A conversation's epochs in their order. */
+  epochs(conversation: number): EpochRow[] {
+    const rows = this.#db.all(
+      'SELECT id, conversation, number, handle FROM epoch WHERE conversation = ? ORDER BY number, handle',
+      conversation,
+    );
+    return rows.map(toEpoch);
+  }
+
+  ensureEpoch(conversation: number, number: number, handle: Handle): EpochRow {
+    this.#db.run(
+      'INSERT INTO epoch (conversation, number, handle) VALUES (?, ?, ?) ON CONFLICT (handle) DO NOTHING',
+      conversation,
+      number,
+      handleToBytes(handle),
+    );
+    const row = this.epochByHandle(handle);
+    if (row === undefined) throw new TypeError('an epoch was not kept');
+    return row;
+  }
+}
+
+function toConversation(row: Row): ConversationRow {
+  return {
+    id: integer(row, 'id'),
+    peer: parseAccountId(text(row, 'peer')),
+    createdAtMs: integer(row, 'created_at_ms'),
+  };
+}
+
+function toEpoch(row: Row): EpochRow {
+  return {
+    id: integer(row, 'id'),
+    conversation: integer(row, 'conversation'),
+    number: integer(row, 'number'),
+    handle: handleFromBytes(blob(row, 'handle')),
+  };
+}

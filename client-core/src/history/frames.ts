@@ -1,0 +1,162 @@
+import {
+  parseAccountId,
+  parseDeviceId,
+  parseEra,
+  type DeviceAddress,
+  type EraNumber,
+  type Sequence,
+} from '@waxwing/protocol';
+import type { Db } from './database.ts';
+import { blob, blobOrNull, integer, integerOrNull, text } from './row.ts';
+
+/** `ciphertextHash` is null for own frames, `stands` until one is accepted. */
+export type FrameRow = {
+  readonly hash: Uint8Array;
+  readonly ciphertextHash: Uint8Array | null;
+  readonly stands: Sequence | null;
+};
+
+/** A number's place and the hash of the frame that stands there. */
+export type PlacedHash = { readonly number: number; readonly hash: Uint8Array };
+
+/** Frames by their sending device and n, and which stand at which sequence. */
+export class FrameStore {
+  readonly #db: Db;
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** The file's number for a sending device; `addedIn` tells a returned id from the one before. */
+  party(address: DeviceAddress, addedIn: number): number {
+    this.#db.run(
+      'INSERT INTO party (account, device, added_in) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      address.account,
+      address.device,
+      addedIn,
+    );
+    const id = this.findParty(address, addedIn);
+    if (id === undefined) throw new TypeError('a party was not kept');
+    return id;
+  }
+
+  /** The same, without making one. */
+  findParty(address: DeviceAddress, addedIn: number): number | undefined {
+    const row = this.#db.get(
+      'SELECT id FROM party WHERE account = ? AND device = ? AND added_in = ?',
+      address.account,
+      address.device,
+      addedIn,
+    );
+    return row && integer(row, 'id');
+  }
+
+  address(party: number): DeviceAddress {
+    const row = this.#db.get('SELECT account, device FROM party WHERE id = ?', party);
+    if (row === undefined) throw new TypeError('no such party');
+    return { account: parseAccountId(text(row, 'account')), device: parseDeviceId(integer(row, 'device')) };
+  }
+
+  frame(epoch: number, party: number, n: number): FrameRow | undefined {
+    const row = this.#db.get(
+      'SELECT hash, ciphertext_hash, era, number FROM frame WHERE epoch = ? AND party = ? AND n = ?',
+      epoch,
+      party,
+      n,
+    );
+    if (row === undefined) return undefined;
+    const era = integerOrNull(row, 'era');
+    return {
+      hash: blob(row, 'hash'),
+      ciphertextHash: blobOrNull(row, 'ciphertext_hash'),
+      stands: era === null ? null : { era: parseEra(era), number: integer(row, 'number') },
+    };
+  }
+
+  insertFrame(epoch: number, party: number, n: number, frame: FrameRow): void {
+    this.#db.run(
+      'INSERT INTO frame (epoch, party, n, hash, ciphertext_hash, era, number) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      epoch,
+      party,
+      n,
+      frame.hash,
+      frame.ciphertextHash,
+      frame.stands?.era ?? null,
+      frame.stands?.number ?? null,
+    );
+  }
+
+  /** Where a frame stands, of the places that it has. */
+  setStands(epoch: number, party: number, n: number, sequence: Sequence): void {
+    this.#db.run(
+      'UPDATE frame SET era = ?, number = ? WHERE epoch = ? AND party = ? AND n = ?',
+      sequence.era,
+      sequence.number,
+      epoch,
+      party,
+      n,
+    );
+  }
+
+  /** Another frame was accepted under an n of this device. */
+  setHash(epoch: number, party: number, n: number, hash: Uint8Array): void {
+    this.#db.run('UPDATE frame SET hash = ? WHERE epoch = ? AND party = ? AND n = ?', hash, epoch, party, n);
+  }
+
+  /** The highest n held of a device, or 0. */
+  head(epoch: number, party: number): number {
+    const row = this.#db.get('SELECT n FROM frame WHERE epoch = ? AND party = ? ORDER BY n DESC LIMIT 1', epoch, party);
+    return row ? integer(row, 'n') : 0;
+  }
+
+  /** The lowest n held of a device, or 0. */
+  first(epoch: number, party: number): number {
+    const row = this.#db.get('SELECT n FROM frame WHERE epoch = ? AND party = ? ORDER BY n LIMIT 1', epoch, party);
+    return row ? integer(row, 'n') : 0;
+  }
+
+  /** The n of a device between two that are held, as ranges that are not. */
+  missingN(epoch: number, party: number): { from: number; to: number }[] {
+    const rows = this.#db.all(
+      `SELECT n, previous FROM (SELECT n, lag(n) OVER (ORDER BY n) AS previous FROM frame WHERE epoch = ? AND party = ?)
+       WHERE previous < n - 1`,
+      epoch,
+      party,
+    );
+    return rows.map((row) => ({ from: integer(row, 'previous') + 1, to: integer(row, 'n') - 1 }));
+  }
+
+  place(epoch: number, sequence: Sequence): { party: number; n: number } | undefined {
+    const row = this.#db.get(
+      'SELECT party, n FROM place WHERE epoch = ? AND era = ? AND number = ?',
+      epoch,
+      sequence.era,
+      sequence.number,
+    );
+    return row && { party: integer(row, 'party'), n: integer(row, 'n') };
+  }
+
+  insertPlace(epoch: number, sequence: Sequence, party: number, n: number): void {
+    this.#db.run(
+      'INSERT INTO place (epoch, era, number, party, n) VALUES (?, ?, ?, ?, ?)',
+      epoch,
+      sequence.era,
+      sequence.number,
+      party,
+      n,
+    );
+  }
+
+  /** The hashes placed from `from` to `to` of an era, in order. */
+  hashes(epoch: number, era: EraNumber, from: number, to: number): PlacedHash[] {
+    const rows = this.#db.all(
+      `SELECT place.number AS number, frame.hash AS hash FROM place
+       JOIN frame ON frame.epoch = place.epoch AND frame.party = place.party AND frame.n = place.n
+       WHERE place.epoch = ? AND place.era = ? AND place.number BETWEEN ? AND ? ORDER BY place.number`,
+      epoch,
+      era,
+      from,
+      to,
+    );
+    return rows.map((row) => ({ number: integer(row, 'number'), hash: blob(row, 'hash') }));
+  }
+}

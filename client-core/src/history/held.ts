@@ -1,0 +1,70 @@
+import { parseAccountId, parseDeviceId, type AccountId, type DeviceAddress } from '@waxwing/protocol';
+import type { Db } from './database.ts';
+import { blob, integer, text } from './row.ts';
+
+/** Why ciphertext is held: the sender's device is in no verified list yet, or libsignal could not read it. */
+export type HeldReason = 'unlisted device' | 'undecryptable';
+
+export type HeldRow = { readonly id: number; readonly sender: DeviceAddress; readonly envelope: Uint8Array };
+
+/** Ciphertext that cannot be read yet, kept after its ack until its cause changes or it ages. */
+export class HeldStore {
+  readonly #db: Db;
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Keeps an envelope once, by its ciphertext. */
+  keep(
+    sender: DeviceAddress,
+    reason: HeldReason,
+    ciphertextHash: Uint8Array,
+    envelope: Uint8Array,
+    nowMs: number,
+  ): void {
+    this.#db.run(
+      `INSERT INTO held (account, device, reason, ciphertext_hash, envelope, since_ms) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (account, device, ciphertext_hash) DO NOTHING`,
+      sender.account,
+      sender.device,
+      reason,
+      ciphertextHash,
+      envelope,
+      nowMs,
+    );
+  }
+
+  has(sender: DeviceAddress, ciphertextHash: Uint8Array): boolean {
+    const row = this.#db.get(
+      'SELECT 1 AS held FROM held WHERE account = ? AND device = ? AND ciphertext_hash = ?',
+      sender.account,
+      sender.device,
+      ciphertextHash,
+    );
+    return row !== undefined;
+  }
+
+  of(account: AccountId): HeldRow[] {
+    const rows = this.#db.all('SELECT id, account, device, envelope FROM held WHERE account = ? ORDER BY id', account);
+    return rows.map((row) => ({
+      id: integer(row, 'id'),
+      sender: { account: parseAccountId(text(row, 'account')), device: parseDeviceId(integer(row, 'device')) },
+      envelope: blob(row, 'envelope'),
+    }));
+  }
+
+  accounts(reason: HeldReason): AccountId[] {
+    const rows = this.#db.all('SELECT DISTINCT account FROM held WHERE reason = ?', reason);
+    return rows.map((row) => parseAccountId(text(row, 'account')));
+  }
+
+  remove(id: number): void {
+    this.#db.run('DELETE FROM held WHERE id = ?', id);
+  }
+
+  /** Drops what is older than a time, and the oldest beyond a count. Its numbers stay holes. */
+  age(olderThanMs: number, maxEntries: number): void {
+    this.#db.run('DELETE FROM held WHERE since_ms < ?', olderThanMs);
+    this.#db.run('DELETE FROM held WHERE id NOT IN (SELECT id FROM held ORDER BY id DESC LIMIT ?)', maxEntries);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Where a message stands in the file: `id = ms << 20 | tie`. It is the row's id, so that reading and searching in order
+ * need no sort. Ids pass 2^53, so a key is kept as its halves.
+ */
+export type OrderKey = { readonly ms: number; readonly tie: number };
+
+const TIES = 2 ** 20;
+/** The distance between messages of one millisecond: room for what fills a hole later. */
+const STEP = 2 ** 10;
+
+/** Negative, zero or positive as a stands before, at or after b. */
+export function compareKeys(a: OrderKey, b: OrderKey): number {
+  return a.ms - b.ms || a.tie - b.tie;
+}
+
+/**
+ * A key between two neighbours of the same conversation, as near to the server's time as they allow; undefined where
+ * there is none left between them. A neighbour that is absent does not bound.
+ */
+export function keyBetween(
+  before: OrderKey | undefined,
+  after: OrderKey | undefined,
+  timeMs: number,
+): OrderKey | undefined {
+  const wanted = { ms: timeMs, tie: 0 };
+  if (before === undefined || compareKeys(before, wanted) < 0) {
+    if (after === undefined || compareKeys(wanted, after) < 0) return wanted;
+    return before === undefined ? minus(after) : middle(before, after);
+  }
+  return after === undefined ? plus(before, STEP) : middle(before, after);
+}
+
+/** The next key up: where another conversation has taken one. */
+export function nextKey(key: OrderKey): OrderKey {
+  return plus(key, 1);
+}
+
+function plus(key: OrderKey, ties: number): OrderKey {
+  const tie = key.tie + ties;
+  return tie < TIES ? { ms: key.ms, tie } : { ms: key.ms + 1, tie: tie - TIES };
+}
+
+function minus(key: OrderKey): OrderKey {
+  const tie = key.tie - STEP;
+  return tie >= 0 ? { ms: key.ms, tie } : { ms: key.ms - 1, tie: tie + TIES };
+}
+
+function middle(before: OrderKey, after: OrderKey): OrderKey | undefined {
+  const low = BigInt(before.ms) * BigInt(TIES) + BigInt(before.tie);
+  const high = BigInt(after.ms) * BigInt(TIES) + BigInt(after.tie);
+  const key = (low + high) / 2n;
+  return key === low ? undefined : { ms: Number(key / BigInt(TIES)), tie: Number(key % BigInt(TIES)) };
+}

@@ -1,0 +1,79 @@
+import type { AccountId, NRange } from '@waxwing/protocol';
+import type { Db, Row } from './database.ts';
+import { integer, text } from './row.ts';
+
+/** How far a watermark reaches: everything up to n but for the excepted ranges. */
+export type Reach = { readonly n: number; readonly except: readonly NRange[] };
+
+/** What others hold of this device's frames, and what this device last told others that it holds of theirs. */
+export class ReceiptStore {
+  readonly #db: Db;
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** What an account said; undefined before it said anything. */
+  received(epoch: number, account: AccountId, kind: 'delivered' | 'read'): Reach | undefined {
+    const row = this.#db.get(
+      'SELECT n, except_ranges FROM receipt WHERE epoch = ? AND account = ? AND kind = ?',
+      epoch,
+      account,
+      kind,
+    );
+    return row && toReach(row);
+  }
+
+  setReceived(epoch: number, account: AccountId, kind: 'delivered' | 'read', reach: Reach): void {
+    this.#db.run(
+      'INSERT OR REPLACE INTO receipt (epoch, account, kind, n, except_ranges) VALUES (?, ?, ?, ?, ?)',
+      epoch,
+      account,
+      kind,
+      reach.n,
+      JSON.stringify(reach.except.map(({ from, to }) => [from, to])),
+    );
+  }
+
+  reported(epoch: number, party: number): Reach | undefined {
+    const row = this.#db.get('SELECT n, except_ranges FROM reported WHERE epoch = ? AND party = ?', epoch, party);
+    return row && toReach(row);
+  }
+
+  setReported(epoch: number, party: number, reach: Reach): void {
+    this.#db.run(
+      'INSERT OR REPLACE INTO reported (epoch, party, n, except_ranges) VALUES (?, ?, ?, ?)',
+      epoch,
+      party,
+      reach.n,
+      JSON.stringify(reach.except.map(({ from, to }) => [from, to])),
+    );
+  }
+
+  /** Notes that a device's frames are to be reported on, if that is not noted yet. */
+  follow(epoch: number, party: number): void {
+    this.#db.run(
+      `INSERT INTO reported (epoch, party, n, except_ranges) VALUES (?, ?, 0, '[]') ON CONFLICT DO NOTHING`,
+      epoch,
+      party,
+    );
+  }
+
+  /** The devices that sent something that was not reported yet, or was reported with holes that may have filled. */
+  unreported(): { epoch: number; party: number }[] {
+    const rows = this.#db.all(
+      `SELECT epoch, party FROM reported WHERE except_ranges <> '[]' OR n <
+         (SELECT max(frame.n) FROM frame WHERE frame.epoch = reported.epoch AND frame.party = reported.party)`,
+    );
+    return rows.map((row) => ({ epoch: integer(row, 'epoch'), party: integer(row, 'party') }));
+  }
+}
+
+function toReach(row: Row): Reach {
+  const ranges: unknown = JSON.parse(text(row, 'except_ranges'));
+  const except = Array.isArray(ranges) ? ranges.filter(isPair).map(([from, to]) => ({ from, to })) : [];
+  return { n: integer(row, 'n'), except };
+}
+
+function isPair(value: unknown): value is [number, number] {
+  return Array.isArray(value) && value.length === 2 && value.every((item) => Number.isSafeInteger(item));
+}

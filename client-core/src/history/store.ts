@@ -1,0 +1,49 @@
+import { ConsumerStore } from './consumers.ts';
+import { ConversationStore } from './conversations.ts';
+import { CoverageStore } from './coverage.ts';
+import { CryptoEntries } from './crypto-entries.ts';
+import { Db } from './database.ts';
+import { DeviceListStore } from './device-lists.ts';
+import { DeviceStore } from './device.ts';
+import { FrameStore } from './frames.ts';
+import { HeldStore } from './held.ts';
+import { MessageStore } from './messages.ts';
+import { OutboxStore } from './outbox.ts';
+import { ReceiptStore } from './receipts.ts';
+
+/** Everything a device keeps, by noun. Writes belong in `transaction`. */
+export type Store = {
+  readonly device: DeviceStore;
+  readonly crypto: CryptoEntries;
+  readonly lists: DeviceListStore;
+  readonly conversations: ConversationStore;
+  readonly coverage: CoverageStore;
+  readonly frames: FrameStore;
+  readonly messages: MessageStore;
+  readonly outbox: OutboxStore;
+  readonly held: HeldStore;
+  readonly receipts: ReceiptStore;
+  readonly consumers: ConsumerStore;
+  /** Runs `work` in one transaction: all of it is durable when this returns, or nothing of it happened. */
+  transaction<T>(work: () => T): T;
+  close(): void;
+};
+
+export function openStore(path: string, key: Uint8Array, options: { readonly create: boolean }): Store {
+  const db = Db.open(path, key, options);
+  return {
+    device: new DeviceStore(db),
+    crypto: new CryptoEntries(db),
+    lists: new DeviceListStore(db),
+    conversations: new ConversationStore(db),
+    coverage: new CoverageStore(db),
+    frames: new FrameStore(db),
+    messages: new MessageStore(db),
+    outbox: new OutboxStore(db),
+    held: new HeldStore(db),
+    receipts: new ReceiptStore(db),
+    consumers: new ConsumerStore(db),
+    transaction: (work) => db.transaction(work),
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,127 @@
+import type { ChangeBus } from './bus.ts';
+import type { Store } from './history/store.ts';
+import type { MessageRow } from './history/messages.ts';
+import type { Message } from './message.ts';
+
+/** An incoming message as a reader of the inbox gets it. */
+export type InboxMessage = Message & {
+  /** It may have been given out before: the reader ended before it was done with it. */
+  readonly redelivered: boolean;
+  /** It fills a hole: later ones were given out before it. */
+  readonly late: boolean;
+  /** The reader is done with this message and all before it; so is asking for the next. Durable when this returns. */
+  done(): void;
+};
+
+const PAGE = 64;
+
+/**
+ * Incoming messages in the order in which they were shown, at least once for each consumer name, from where that
+ * consumer was last done. Two readers at a time under one name both get everything.
+ */
+export class InboxReader implements AsyncIterableIterator<InboxMessage> {
+  readonly #store: Store;
+  readonly #bus: ChangeBus;
+  readonly #closing: AbortSignal;
+  readonly #name: string;
+  readonly #toMessage: (row: MessageRow) => Message;
+  #page: MessageRow[] = [];
+  #given: number | undefined;
+  #handled: number;
+  #saved: number;
+  /** Up to here an earlier reader may have been given messages. */
+  readonly #offeredBefore: number;
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    parts: { store: Store; bus: ChangeBus; closing: AbortSignal },
+    name: string,
+    toMessage: (row: MessageRow) => Message,
+  ) {
+    this.#store = parts.store;
+    this.#bus = parts.bus;
+    this.#closing = parts.closing;
+    this.#name = name;
+    this.#toMessage = toMessage;
+    const { handled, offered } = this.#store.consumers.get(name);
+    this.#handled = handled;
+    this.#saved = handled;
+    this.#offeredBefore = offered;
+    this.#closing.addEventListener('abort', this.#end);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<InboxMessage>> {
+    if (this.#given !== undefined) this.#handled = this.#given;
+    this.#given = undefined;
+    while (!this.#ended) {
+      const row = this.#page.shift();
+      if (row) return { done: false, value: this.#give(row) };
+      this.#fill();
+      if (this.#page.length === 0) await this.#wait();
+    }
+    return { done: true, value: undefined };
+  }
+
+  return(): Promise<IteratorResult<InboxMessage>> {
+    this.#end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #give(row: MessageRow): InboxMessage {
+    const inbox = row.inbox ?? 0;
+    this.#given = inbox;
+    return {
+      ...this.#toMessage(row),
+      redelivered: inbox <= this.#offeredBefore,
+      late: row.late,
+      done: () => {
+        this.#handled = Math.max(this.#handled, inbox);
+        this.#save(this.#handled);
+      },
+    };
+  }
+
+  /** Reads on, and notes what is about to be given out before it is. */
+  #fill(): void {
+    const after = Math.max(this.#handled, this.#given ?? 0);
+    const page = this.#store.messages.inboxAfter(after, PAGE);
+    const last = page.at(-1)?.inbox ?? 0;
+    if (last > 0 || this.#handled > this.#saved) this.#save(last);
+    this.#page = page;
+  }
+
+  #save(offered: number): void {
+    const before = this.#store.consumers.get(this.#name);
+    const handled = Math.max(before.handled, this.#handled);
+    this.#store.consumers.set(this.#name, { handled, offered: Math.max(before.offered, offered) });
+    this.#saved = handled;
+  }
+
+  async #wait(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const unsubscribe = this.#bus.subscribe(({ inbox }) => {
+        if (inbox) this.#wake?.();
+      });
+      this.#wake = () => {
+        unsubscribe();
+        this.#wake = undefined;
+        resolve();
+      };
+      if (this.#ended) this.#wake();
+    });
+  }
+
+  /** Notes what is done with, while the file is still open. */
+  readonly #end = (): void => {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#closing.removeEventListener('abort', this.#end);
+    if (this.#handled > this.#saved) this.#save(this.#handled);
+    this.#wake?.();
+  };
+}

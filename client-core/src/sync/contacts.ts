@@ -1,0 +1,163 @@
+import {
+  decodeSignedDeviceList,
+  ProtocolError,
+  type AccountBundlesJson,
+  type AccountId,
+  type DeviceAddress,
+  type DeviceBundleJson,
+  type ListedDevice,
+  type SignedDeviceList,
+} from '@waxwing/protocol';
+import type { KeptList } from '../history/device-lists.ts';
+import type { Peer } from '../session/crypto.ts';
+import type { KeyserverClient } from '../transport/keyserver-client.ts';
+import type { SyncContext } from './context.ts';
+import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
+import { checkList } from './list-check.ts';
+
+/** How long a list that lacks a sender's device is not asked for again. */
+const REFETCH_MS = 60_000;
+
+/** `missing`: no such account. `refused`: the server's list must not be used. */
+export type Fetched = 'newer' | 'same' | 'missing' | 'refused' | 'unreachable';
+
+/** Other accounts by their verified device lists: who their devices are, and under which handle one talks with them. */
+export class Contacts {
+  readonly #context: SyncContext;
+  readonly #keyserver: KeyserverClient;
+  readonly #kept = new Map<AccountId, KeptList>();
+  readonly #epochs = new Map<AccountId, { readonly list: KeptList; readonly epoch: DirectEpoch | undefined }>();
+  readonly #askedAtMs = new Map<string, number>();
+
+  constructor(context: SyncContext, keyserver: KeyserverClient) {
+    this.#context = context;
+    this.#keyserver = keyserver;
+  }
+
+  /** The newest verified list, if there is one. */
+  list(account: AccountId): KeptList | undefined {
+    const known = this.#kept.get(account);
+    if (known) return known;
+    const kept = this.#context.store.lists.get(account);
+    if (kept) this.#kept.set(account, kept);
+    return kept;
+  }
+
+  own(): KeptList {
+    const own = this.list(this.#context.local.address.account);
+    if (own === undefined) throw new TypeError('the own device list is missing');
+    return own;
+  }
+
+  device(address: DeviceAddress): ListedDevice | undefined {
+    return this.list(address.account)?.list.devices.find(({ device }) => device === address.device);
+  }
+
+  /** A listed device with the identity key that is trusted for it. */
+  peer(address: DeviceAddress): Peer | undefined {
+    const kept = this.list(address.account);
+    if (!kept?.list.devices.some(({ device }) => device === address.device)) return undefined;
+    return { address, identityKey: kept.list.identityKey };
+  }
+
+  /** The devices of an account that a message goes to: all, but for this device itself. */
+  recipients(account: AccountId): readonly ListedDevice[] {
+    const { address } = this.#context.local;
+    const devices = this.list(account)?.list.devices ?? [];
+    return account === address.account ? devices.filter(({ device }) => device !== address.device) : devices;
+  }
+
+  /** The current epoch with an account whose list is known; undefined otherwise, or where its key must not be used. */
+  epoch(account: AccountId): DirectEpoch | undefined {
+    const list = this.list(account);
+    if (list === undefined) return undefined;
+    const known = this.#epochs.get(account);
+    if (known?.list === list) return known.epoch;
+    const { local, crypto } = this.#context;
+    const own = { keyPair: local.identityKeyPair, account: local.address.account, list: this.own().list };
+    const epoch = directEpoch(crypto, own, list.list);
+    this.#epochs.set(account, { list, epoch });
+    return epoch;
+  }
+
+  /** Asks the keyserver for an account's list and keeps it if it verifies. */
+  async fetch(account: AccountId): Promise<Fetched> {
+    const answer = await this.#keyserver.deviceList(account);
+    if (!answer.ok) return answer.code === 'not_found' ? 'missing' : 'unreachable';
+    return this.#take(account, answer.value.deviceList);
+  }
+
+  /** Like `fetch`, for a sender's device that no list names yet; at most once a minute for each. */
+  async fetchFor(address: DeviceAddress): Promise<Fetched | 'asked lately'> {
+    const { clock } = this.#context;
+    const key = `${address.account}.${address.device}`;
+    const last = this.#askedAtMs.get(key);
+    if (last !== undefined && clock.now() - last < REFETCH_MS && clock.now() >= last) return 'asked lately';
+    if (this.#askedAtMs.size > 10_000) this.#askedAtMs.clear();
+    const fetched = await this.fetch(address.account);
+    if (fetched !== 'unreachable') this.#askedAtMs.set(key, clock.now());
+    return fetched;
+  }
+
+  /**
+   * Fetches bundles of an account. `bundles` holds the devices of the verified list and no others; where the list that
+   * came along must not be used there are none.
+   */
+  async fetchBundles(
+    account: AccountId,
+  ): Promise<{ fetched: Fetched; bundles: ReadonlyMap<number, DeviceBundleJson> }> {
+    const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
+    const answer = await this.#keyserver.bundles([account], key);
+    if (!answer.ok) return { fetched: 'unreachable', bundles: new Map() };
+    const found = answer.value.bundles.find((bundle) => bundle.account === account);
+    if (found === undefined) return { fetched: 'missing', bundles: new Map() };
+    const fetched = this.#take(account, found.deviceList);
+    if (fetched === 'refused') return { fetched, bundles: new Map() };
+    return { fetched, bundles: this.#listed(account, found) };
+  }
+
+  #listed(account: AccountId, found: AccountBundlesJson): Map<number, DeviceBundleJson> {
+    const listed = new Map(this.recipients(account).map((device) => [Number(device.device), device]));
+    const usable = found.devices.filter(
+      (bundle) => listed.get(bundle.device)?.registrationId === bundle.registrationId,
+    );
+    return new Map(usable.map((bundle) => [bundle.device, bundle]));
+  }
+
+  #take(account: AccountId, encoded: string): Fetched {
+    const { store, crypto, events } = this.#context;
+    const signed = readSigned(encoded);
+    const kept = this.list(account);
+    const check = signed
+      ? checkList(kept, signed, account, (key, message, signature) => crypto.verifyIdentity(key, message, signature))
+      : ({ type: 'refused', what: 'unreadable' } as const);
+    switch (check.type) {
+      case 'same':
+        return 'same';
+      case 'refused':
+        events.emit({ type: 'securityAlert', account, what: `device list refused: ${check.what}` });
+        return 'refused';
+      case 'newer': {
+        if (signed === undefined) return 'refused';
+        const next = { signed, list: check.list };
+        store.transaction(() => store.lists.put(next));
+        this.#kept.set(account, next);
+        if (check.identityChanged) events.emit({ type: 'identityChanged', account });
+        const known = new Set(kept?.list.devices.map(({ device }) => device));
+        for (const { device } of kept ? check.list.devices : []) {
+          if (!known.has(device)) events.emit({ type: 'deviceAdded', account, device });
+        }
+        return 'newer';
+      }
+    }
+  }
+}
+
+function readSigned(encoded: string): SignedDeviceList | undefined {
+  try {
+    return decodeSignedDeviceList(Buffer.from(encoded, 'base64url'));
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,181 @@
+import {
+  limits,
+  type Authenticate,
+  type Deliver,
+  type Frame,
+  type Mark,
+  type MessageId,
+  type Position,
+  type Ready,
+} from '@waxwing/protocol';
+import type { AccountId } from '@waxwing/protocol';
+import type { KeyserverClient } from '../transport/keyserver-client.ts';
+import type { LinkEvents, RelayLink } from '../transport/relay-link.ts';
+import { Contacts } from './contacts.ts';
+import type { SyncContext } from './context.ts';
+import { Framing } from './framing.ts';
+import { GapKeeper } from './gap-keeper.ts';
+import { Inbound } from './inbound.ts';
+import { Outbox } from './outbox.ts';
+import { Placing } from './placing.ts';
+import { PrekeyKeeper } from './prekey-keeper.ts';
+import { Receipts } from './receipts.ts';
+import { tellPlaced } from './told.ts';
+
+/** The parts that keep a device in step with the relay, and what each of the link's events means to them. */
+export class SyncEngine {
+  readonly contacts: Contacts;
+  readonly outbox: Outbox;
+  readonly #context: SyncContext;
+  readonly #inbound: Inbound;
+  readonly #receipts: Receipts;
+  readonly #gaps: GapKeeper;
+  readonly #prekeys: PrekeyKeeper;
+  readonly #onCaughtUp: () => void;
+  #link: RelayLink | undefined;
+  #mailIsGone = false;
+  #generation: Uint8Array | undefined;
+
+  constructor(
+    context: SyncContext,
+    keyserver: KeyserverClient,
+    newId: () => MessageId,
+    on: { readonly caughtUp: () => void },
+  ) {
+    this.#context = context;
+    this.#onCaughtUp = on.caughtUp;
+    this.contacts = new Contacts(context, keyserver);
+    const framing = new Framing(context, this.contacts);
+    this.outbox = new Outbox(context, this.contacts, framing, newId);
+    this.#receipts = new Receipts(context, this.contacts, framing, newId);
+    this.#gaps = new GapKeeper(context);
+    this.#prekeys = new PrekeyKeeper(context, keyserver);
+    this.#inbound = new Inbound(context, this.contacts, {
+      committed: (position) => this.#link?.ack(position),
+      received: () => this.#receipts.schedule(),
+      directFrame: (frame) => this.#takeDirect(frame),
+      drained: () => void this.#caughtUp(),
+    });
+    context.bus.subscribe(({ conversations }) => this.#gaps.lookAt(conversations));
+  }
+
+  /** The link's events, for the link that `attach` is given. */
+  readonly linkEvents: Omit<LinkEvents, 'stateChanged'> = {
+    ready: (ready) => this.#ready(ready),
+    delivered: (deliveries: readonly Deliver[]) => this.#inbound.deliver(deliveries),
+    marked: (marks: readonly Mark[]) => this.#marked(marks),
+    drained: () => this.#inbound.drained(),
+    prekeysLow: () => this.#prekeys.topUp(),
+    mailboxRestarted: () => this.#restarted(),
+  };
+
+  attach(link: RelayLink): void {
+    this.#link = link;
+  }
+
+  disconnected(): void {
+    this.outbox.disconnected();
+    this.#receipts.disconnected();
+    this.#gaps.disconnected();
+  }
+
+  /**
+   * What this device says of itself at a connection. The first of a process draws a fresh generation token, durable
+   * before it is sent.
+   */
+  generations(): Authenticate['generations'] {
+    const { store, randomBytes } = this.#context;
+    if (this.#generation === undefined) {
+      const token = randomBytes(16);
+      store.transaction(() => store.device.addGeneration(token));
+      this.#generation = token;
+    }
+    return store.device.generations();
+  }
+
+  committed(): Position | undefined {
+    return this.#context.store.device.committed();
+  }
+
+  /** Ends in order: what is under way is finished, nothing new begins. */
+  async stop(): Promise<void> {
+    this.disconnected();
+    await Promise.all([this.#inbound.stop(), this.outbox.stop(), this.#receipts.stop(), this.#prekeys.stop()]);
+    await this.#context.work.idle();
+  }
+
+  #ready({ marks, mailboxRestarted }: Ready): void {
+    const { store } = this.#context;
+    const generation = this.#generation;
+    if (generation) store.transaction(() => store.device.confirmGeneration(generation));
+    this.#inbound.connected();
+    this.#mailIsGone = false;
+    this.#gaps.settled();
+    if (mailboxRestarted) this.#restarted();
+    this.#marked(marks);
+    if (this.#link === undefined) return;
+    this.outbox.connected(this.#link);
+    this.#receipts.connected(this.#link);
+    this.#prekeys.topUp();
+  }
+
+  #marked(marks: readonly Mark[]): void {
+    if (marks.length === 0) return;
+    this.#mailIsGone = true;
+    this.#gaps.marked(marks);
+  }
+
+  #restarted(): void {
+    this.#mailIsGone = true;
+    this.#gaps.mailboxRestarted();
+  }
+
+  /** The mailbox is read to its end: what is missing now is missing, and what was held may have its list. */
+  async #caughtUp(): Promise<void> {
+    const { store, clock } = this.#context;
+    this.#onCaughtUp();
+    this.#gaps.live();
+    if (this.#mailIsGone) await this.#lookForTails();
+    this.#gaps.settled();
+    store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs, limits.heldMaxEntries));
+    for (const account of store.held.accounts('unlisted device')) await this.#retryHeld(account);
+  }
+
+  async #retryHeld(account: AccountId): Promise<void> {
+    if ((await this.contacts.fetch(account)) === 'newer') await this.#inbound.retryHeld(account);
+  }
+
+  /** Mail is gone: each handle's head tells whether it was the newest. */
+  async #lookForTails(): Promise<void> {
+    const { store, work, clock } = this.#context;
+    const handles = store.conversations
+      .all()
+      .flatMap(({ id }) => store.conversations.epochs(id).map(({ handle }) => handle));
+    for (let at = 0; at < handles.length; at += limits.handlesPerHeads) {
+      const heads = await this.#link?.heads(handles.slice(at, at + limits.handlesPerHeads)).catch(() => undefined);
+      if (heads === undefined) return;
+      const placing = await work.run(() => () => {
+        const placed = new Placing(store, clock.now());
+        for (const { handle, last, predecessor } of heads) {
+          const epoch = store.conversations.epochByHandle(handle);
+          // An epoch of which nothing is held yet starts where its first message is.
+          if (!epoch || !last || placed.view(epoch.id).start === undefined) continue;
+          placed.know(epoch.id, { sequence: last, ...(predecessor && { predecessor }) });
+        }
+        placed.finish();
+        return placed;
+      });
+      tellPlaced(this.#context, placing);
+    }
+  }
+
+  #takeDirect(frame: Frame): void {
+    const { bus, events } = this.#context;
+    const { conversations, contradiction } = this.#receipts.take(frame);
+    // Told after the transaction that this runs in.
+    queueMicrotask(() => {
+      bus.tell({ conversations: new Set(conversations), inbox: false });
+      if (contradiction) events.emit({ type: 'securityAlert', ...frame.sender, what: 'a receipt for another frame' });
+    });
+  }
+}

@@ -1,0 +1,175 @@
+import {
+  decodeSubmitBody,
+  deviceListHash,
+  encodeFrame,
+  encodeSubmitBody,
+  firstPrev,
+  frameKinds,
+  limits,
+  sha256,
+  type AccountId,
+  type DeviceBundleJson,
+  type Frame,
+  type Handle,
+  type MessageId,
+  type Recipient,
+  type RecipientDevice,
+  type Seen,
+} from '@waxwing/protocol';
+import type { Overlay } from '../session/overlay.ts';
+import type { Contacts } from './contacts.ts';
+import type { SyncContext } from './context.ts';
+import { highest } from './ranges.ts';
+
+export type Bundles = ReadonlyMap<number, DeviceBundleJson>;
+
+/** A frame's bytes for one message, and the body that carries it to every device. */
+export type Framed = { readonly frame: Uint8Array; readonly hash: Uint8Array; readonly body: Uint8Array };
+
+/** Builds frames and encrypts them, within a unit of work. */
+export class Framing {
+  readonly #context: SyncContext;
+  readonly #contacts: Contacts;
+
+  constructor(context: SyncContext, contacts: Contacts) {
+    this.#context = context;
+    this.#contacts = contacts;
+  }
+
+  /** This device as a sender in the file. */
+  ownParty(): number {
+    const { store, local } = this.#context;
+    return store.frames.party(local.address, this.#addedIn());
+  }
+
+  findOwnParty(): number | undefined {
+    const { store, local } = this.#context;
+    return store.frames.findParty(local.address, this.#addedIn());
+  }
+
+  /** The bytes of a sequenced frame; an epoch whose first frame it is has no id yet. `prev` is the hash of the frame before, absent for the first. */
+  sequenced(
+    epoch: { readonly id: number | undefined; readonly handle: Handle },
+    content: { messageId: MessageId; kind: number; body: Uint8Array; sentAtMs: number },
+    n: number,
+    prev: Uint8Array | undefined,
+    replaces: readonly Uint8Array[],
+  ): Uint8Array {
+    const { local } = this.#context;
+    const seen = epoch.id === undefined ? undefined : this.#seen(epoch.id);
+    return encodeFrame({
+      ...this.#common(content),
+      place: {
+        handle: epoch.handle,
+        n,
+        prev: prev ?? firstPrev(epoch.handle, local.address),
+        replaces,
+        ...(seen && { seen }),
+      },
+    });
+  }
+
+  /** The bytes of a direct frame. */
+  direct(content: { messageId: MessageId; kind: number; body: Uint8Array; sentAtMs: number }): Uint8Array {
+    return encodeFrame(this.#common(content));
+  }
+
+  /**
+   * Encrypts a frame for every device of the account, and names the own account. Devices that `kept` has a ciphertext
+   * for, under the same registration, keep it byte for byte. Undefined where a session is missing and no bundle is here.
+   */
+  async body(
+    overlay: Overlay,
+    accounts: readonly AccountId[],
+    frame: Uint8Array,
+    bundles: Bundles,
+    visible: boolean,
+    kept: readonly Recipient[] = [],
+  ): Promise<Uint8Array | undefined> {
+    const recipients: Recipient[] = [];
+    for (const account of accounts) {
+      const list = this.#contacts.list(account);
+      if (list === undefined) return undefined;
+      const before = kept.find((recipient) => recipient.account === account)?.devices ?? [];
+      const devices: RecipientDevice[] = [];
+      for (const { device, registrationId } of this.#contacts.recipients(account)) {
+        const same = before.find((other) => other.device === device && other.registrationId === registrationId);
+        const made = same ?? (await this.#encrypt(overlay, account, device, registrationId, frame, bundles));
+        if (made === undefined) return undefined;
+        devices.push(made);
+      }
+      recipients.push({ account, listVersion: list.list.version, devices });
+    }
+    return encodeSubmitBody({ change: false, visible, urgent: visible, recipients });
+  }
+
+  /** The accounts of a conversation's submit: the peer and the own account, each once. */
+  accountsOf(peer: AccountId): AccountId[] {
+    return [...new Set([peer, this.#context.local.address.account])];
+  }
+
+  recipientsOf(body: Uint8Array): readonly Recipient[] {
+    return decodeSubmitBody(body).recipients;
+  }
+
+  async #encrypt(
+    overlay: Overlay,
+    account: AccountId,
+    device: RecipientDevice['device'],
+    registrationId: number,
+    frame: Uint8Array,
+    bundles: Bundles,
+  ): Promise<RecipientDevice | undefined> {
+    const { crypto, local, clock } = this.#context;
+    const peer = this.#contacts.peer({ account, device });
+    if (peer === undefined) return undefined;
+    const nowMs = clock.now();
+    if (!crypto.hasSession(overlay, peer.address, nowMs)) {
+      const bundle = bundles.get(device);
+      if (bundle === undefined) return undefined;
+      const started = await crypto.startSession(local, overlay, peer, bundle, nowMs);
+      if (started.type === 'refused') return undefined;
+      overlay.stage(started.changes);
+    }
+    const encrypted = await crypto.encrypt(local, overlay, peer, frame, nowMs);
+    if (encrypted.type === 'no_session') return undefined;
+    overlay.stage(encrypted.changes);
+    return { device, registrationId, kind: encrypted.kind, ciphertext: encrypted.ciphertext };
+  }
+
+  #common(content: { messageId: MessageId; kind: number; body: Uint8Array; sentAtMs: number }): Omit<Frame, 'place'> {
+    const { signed, list } = this.#contacts.own();
+    return {
+      sender: this.#context.local.address,
+      ...content,
+      list: { version: list.version, hashPrefix: deviceListHash(signed).subarray(0, 8) },
+    };
+  }
+
+  #addedIn(): number {
+    return this.#contacts.device(this.#context.local.address)?.addedIn ?? 1;
+  }
+
+  /** The run without a hole that ends at the highest number held of the newest era. */
+  #seen(epoch: number): Seen | undefined {
+    const { coverage, frames } = this.#context.store;
+    const row = coverage.view(epoch).eras.at(-1);
+    const run = row?.held.at(-1);
+    if (row === undefined || run === undefined) return undefined;
+    const to = highest(row.held);
+    const from = Math.max(run.from, to - limits.seenMaxNumbers + 1);
+    const hashes = frames.hashes(epoch, row.era, from, to);
+    if (hashes.length !== to - from + 1) return undefined;
+    const parts = hashes.flatMap(({ number, hash }) => [numberBytes(number), hash]);
+    return { era: row.era, from, to, hash: sha256(...parts) };
+  }
+}
+
+/** The kind and body of a frame that stands for a message that was taken back. */
+export const voidContent = { kind: frameKinds.void, body: new Uint8Array(0) };
+
+function numberBytes(number: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(number));
+  return bytes;
+}

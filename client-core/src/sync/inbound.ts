@@ -1,0 +1,397 @@
+import {
+  decodeContent,
+  decodeEnvelope,
+  decodeFrame,
+  frameHash,
+  frameKinds,
+  limits,
+  ProtocolError,
+  sameBytes,
+  sha256,
+  type AccountId,
+  type Deliver,
+  type Envelope,
+  type Frame,
+  type Position,
+  type SequencedEnvelope,
+} from '@waxwing/protocol';
+import { StoreFullError } from '../errors.ts';
+import type { HeldReason } from '../history/held.ts';
+import type { NewMessage } from '../history/messages.ts';
+import type { DecryptFailure } from '../session/crypto.ts';
+import type { Overlay } from '../session/overlay.ts';
+import type { Contacts } from './contacts.ts';
+import type { SyncContext } from './context.ts';
+import { tellPlaced } from './told.ts';
+import { Placing, type PlacedFrame } from './placing.ts';
+
+/** An envelope on its way in; `position` is absent for one that was held, `heldId` for one that was not. */
+type Arriving = {
+  readonly envelope: Envelope | undefined;
+  readonly bytes: Uint8Array;
+  readonly ciphertextHash: Uint8Array;
+  readonly position?: Position;
+  readonly heldId?: number;
+};
+
+/** What an envelope turned out to be, before anything of it is written. */
+type Outcome =
+  | { readonly type: 'skip' }
+  | { readonly type: 'repeat'; readonly envelope: SequencedEnvelope }
+  | { readonly type: 'read'; readonly envelope: Envelope; readonly frame: Frame; readonly hash: Uint8Array }
+  | { readonly type: 'refuse'; readonly envelope: Envelope; readonly what: string }
+  | { readonly type: 'hold'; readonly envelope: Envelope; readonly reason: HeldReason };
+
+export type InboundEvents = {
+  /** A batch is durable up to this position. */
+  committed(position: Position): void;
+  /** Frames of this sender with something to see were taken in. */
+  received(): void;
+  /** A direct frame of a kind other than content. Called within the transaction. */
+  directFrame(frame: Frame): void;
+  /** The mailbox was read to its end, and all of it is durable. */
+  drained(): void;
+};
+
+/**
+ * The way in: envelopes are decrypted in an overlay, placed by the sequencer, made durable in one commit a batch, then
+ * acked. What cannot be read is held or shown as a hole; nothing is dropped, and nothing stops what comes after it.
+ */
+export class Inbound {
+  readonly #context: SyncContext;
+  readonly #contacts: Contacts;
+  readonly #events: InboundEvents;
+  readonly #queue: (Deliver | 'drained')[] = [];
+  #running: Promise<void> | undefined;
+  #live = false;
+  #stopped = false;
+
+  constructor(context: SyncContext, contacts: Contacts, events: InboundEvents) {
+    this.#context = context;
+    this.#contacts = contacts;
+    this.#events = events;
+  }
+
+  /** A connection begins: what an earlier one left in the queue comes again. */
+  connected(): void {
+    this.#queue.length = 0;
+    this.#live = false;
+  }
+
+  deliver(deliveries: readonly Deliver[]): void {
+    this.#queue.push(...deliveries);
+    this.#start();
+  }
+
+  drained(): void {
+    this.#queue.push('drained');
+    this.#start();
+  }
+
+  /** Tries what is held of an account again: its list or its session changed. */
+  async retryHeld(account: AccountId): Promise<void> {
+    const held = this.#context.store.held.of(account);
+    if (held.length === 0) return;
+    await this.#take(
+      held.map((row) => ({ ...read(row.envelope), heldId: row.id })),
+      undefined,
+    );
+  }
+
+  /** Takes nothing more; resolves when what is under way is done. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#queue.length = 0;
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#stopped) return;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#queue.length > 0) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if (next === 'drained') {
+        this.#queue.shift();
+        this.#live = true;
+        this.#events.drained();
+        continue;
+      }
+      const batch = this.#nextBatch();
+      const arriving = batch.map((deliver) => ({ ...read(deliver.envelope), position: deliver.position }));
+      await this.#fetchLists(arriving);
+      const taken = await this.#take(arriving, this.#live ? limits.liveBatchMs : limits.drainBatchMs);
+      if (taken === 'store full') {
+        await this.#pause();
+        this.#queue.unshift(...batch);
+      } else {
+        this.#queue.unshift(...batch.slice(taken));
+      }
+      if (this.#stopped) return;
+    }
+  }
+
+  #nextBatch(): Deliver[] {
+    const max = this.#live ? limits.liveBatchEntries : limits.drainBatchEntries;
+    const batch: Deliver[] = [];
+    let bytes = 0;
+    for (let next = this.#queue[0]; next !== undefined && next !== 'drained'; next = this.#queue[0]) {
+      if (batch.length >= max || (batch.length > 0 && bytes + next.envelope.length > limits.batchBytes)) break;
+      bytes += next.envelope.length;
+      batch.push(next);
+      this.#queue.shift();
+    }
+    return batch;
+  }
+
+  /** Asks for the lists that senders' devices are checked against, before the unit of work, which waits for no network. */
+  async #fetchLists(arriving: readonly Arriving[]): Promise<void> {
+    for (const { envelope } of arriving) {
+      if (envelope && !this.#contacts.device(envelope.sender)) await this.#contacts.fetchFor(envelope.sender);
+    }
+  }
+
+  /** Takes a batch in, at least its first and as many as the time allows; answers how many. */
+  async #take(arriving: readonly Arriving[], maxMs: number | undefined): Promise<number | 'store full'> {
+    const { work, clock, events } = this.#context;
+    let taken = 0;
+    try {
+      const done = await work.run(async (overlay) => {
+        const begun = clock.now();
+        const outcomes: [Arriving, Outcome][] = [];
+        for (const item of arriving) {
+          outcomes.push([item, await this.#read(item, overlay, outcomes)]);
+          if (maxMs !== undefined && clock.now() - begun >= maxMs) break;
+        }
+        taken = outcomes.length;
+        return () => this.#commit(outcomes);
+      });
+      if (done.committed) this.#events.committed(done.committed);
+      tellPlaced(this.#context, done.placing);
+      for (const alert of done.alerts) events.emit(alert);
+      if (done.received) this.#events.received();
+      for (const account of done.newSessions) void this.retryHeld(account);
+      return taken;
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+      events.emit({ type: 'storeFull' });
+      return 'store full';
+    }
+  }
+
+  async #read(item: Arriving, overlay: Overlay, batch: readonly [Arriving, Outcome][]): Promise<Outcome> {
+    const { store, crypto, local } = this.#context;
+    const { envelope, ciphertextHash, position, heldId } = item;
+    if (envelope === undefined) return { type: 'skip' };
+    const { sender } = envelope;
+    const committed = store.device.committed();
+    if (position && committed?.incarnation === position.incarnation && position.number <= committed.number) {
+      return { type: 'skip' };
+    }
+    if (heldId === undefined && store.held.has(sender, ciphertextHash)) return { type: 'skip' };
+    const peer = this.#contacts.peer(sender);
+    const device = this.#contacts.device(sender);
+    if (!peer || !device) return { type: 'hold', envelope, reason: 'unlisted device' };
+    if (envelope.type === 'sequenced' && this.#isRead(envelope, device.addedIn, ciphertextHash, batch)) {
+      return { type: 'repeat', envelope };
+    }
+    const result = await crypto.decrypt(local, overlay, peer, envelope.ciphertextKind, envelope.ciphertext);
+    if (result.type === 'failed') return this.#unread(envelope, result.reason);
+    const frame = readFrame(result.plaintext);
+    const what = frame
+      ? mismatch(envelope, frame, this.#contacts.epoch(sender.account)?.handle, this.#isKnown(envelope))
+      : 'frame';
+    // The ratchet step is kept also where the frame is refused: these bytes are never read again.
+    overlay.stage(result.changes);
+    if (!frame || what) return { type: 'refuse', envelope, what: what ?? 'frame' };
+    return { type: 'read', envelope, frame, hash: frameHash(result.plaintext) };
+  }
+
+  #unread(envelope: Envelope, reason: DecryptFailure): Outcome {
+    // A direct message has no number: one that was read before, and comes again, leaves nothing to hold.
+    if (envelope.type === 'direct' && reason === 'duplicate') return { type: 'skip' };
+    return { type: 'hold', envelope, reason: 'undecryptable' };
+  }
+
+  /** Whether this very ciphertext was read before, as this n of this device. */
+  #isRead(
+    envelope: SequencedEnvelope,
+    addedIn: number,
+    ciphertextHash: Uint8Array,
+    batch: readonly [Arriving, Outcome][],
+  ): boolean {
+    const { store } = this.#context;
+    const earlier = batch.some(
+      ([item, outcome]) => outcome.type === 'read' && sameBytes(item.ciphertextHash, ciphertextHash),
+    );
+    if (earlier) return true;
+    const epoch = store.conversations.epochByHandle(envelope.handle);
+    const party = store.frames.findParty(envelope.sender, addedIn);
+    if (epoch === undefined || party === undefined) return false;
+    const known = store.frames.frame(epoch.id, party, envelope.n)?.ciphertextHash;
+    return known !== undefined && known !== null && sameBytes(known, ciphertextHash);
+  }
+
+  /** Whether the envelope's handle is an epoch of the conversation with its sender. */
+  #isKnown(envelope: Envelope): boolean {
+    if (envelope.type === 'direct') return true;
+    const { conversations } = this.#context.store;
+    const epoch = conversations.epochByHandle(envelope.handle);
+    return epoch !== undefined && conversations.byId(epoch.conversation)?.peer === envelope.sender.account;
+  }
+
+  #commit(outcomes: readonly [Arriving, Outcome][]) {
+    const { store, clock } = this.#context;
+    const nowMs = clock.now();
+    const placing = new Placing(store, nowMs);
+    const alerts: { type: 'securityAlert'; account: AccountId; device: Envelope['sender']['device']; what: string }[] =
+      [];
+    let received = false;
+    let committed: Position | undefined;
+    const newSessions = new Set<AccountId>();
+    for (const [item, outcome] of outcomes) {
+      const alert = (what: string) => {
+        if (item.envelope) alerts.push({ type: 'securityAlert', ...item.envelope.sender, what });
+      };
+      switch (outcome.type) {
+        case 'skip':
+          break;
+        case 'repeat':
+          this.#repeat(placing, outcome.envelope, item.ciphertextHash);
+          break;
+        case 'read':
+          if (outcome.envelope.ciphertextKind === 'prekey' && item.position)
+            newSessions.add(outcome.envelope.sender.account);
+          if (outcome.envelope.type === 'direct') {
+            this.#events.directFrame(outcome.frame);
+          } else if (this.#place(placing, outcome.envelope, outcome.frame, outcome.hash, item.ciphertextHash)) {
+            received = true;
+          } else {
+            alert('two frames under one number');
+          }
+          break;
+        case 'refuse':
+          alert(`frame refused: ${outcome.what}`);
+          this.#hole(placing, outcome.envelope, 'refused');
+          break;
+        case 'hold':
+          store.held.keep(outcome.envelope.sender, outcome.reason, item.ciphertextHash, item.bytes, nowMs);
+          this.#hole(placing, outcome.envelope, outcome.reason);
+          break;
+      }
+      if (item.heldId !== undefined && outcome.type !== 'hold') store.held.remove(item.heldId);
+      committed = item.position ?? committed;
+    }
+    placing.finish();
+    if (committed) store.device.setCommitted(committed);
+    return { placing, alerts, received, committed, newSessions };
+  }
+
+  #repeat(placing: Placing, envelope: SequencedEnvelope, ciphertextHash: Uint8Array): void {
+    const { store } = this.#context;
+    const epoch = store.conversations.epochByHandle(envelope.handle);
+    const device = this.#contacts.device(envelope.sender);
+    if (epoch === undefined || device === undefined) return;
+    const party = store.frames.party(envelope.sender, device.addedIn);
+    const known = store.frames.frame(epoch.id, party, envelope.n);
+    if (known === undefined) return;
+    placing.place({ epoch: epoch.id, party, n: envelope.n, hash: known.hash, ciphertextHash, met: envelope });
+  }
+
+  /** Whether the frame has its place now; false where another has it. */
+  #place(
+    placing: Placing,
+    envelope: SequencedEnvelope,
+    frame: Frame,
+    hash: Uint8Array,
+    ciphertextHash: Uint8Array,
+  ): boolean {
+    const { store, clock } = this.#context;
+    const { sender } = envelope;
+    const device = this.#contacts.device(sender);
+    const current = this.#contacts.epoch(sender.account);
+    if (device === undefined) return false;
+    const known = store.conversations.epochByHandle(envelope.handle);
+    const conversation = store.conversations.ensureDirect(sender.account, clock.now());
+    const epoch = known ?? store.conversations.ensureEpoch(conversation.id, current?.number ?? 0, envelope.handle);
+    const party = store.frames.party(sender, device.addedIn);
+    store.receipts.follow(epoch.id, party);
+    const placed: PlacedFrame = { epoch: epoch.id, party, n: envelope.n, hash, ciphertextHash, met: envelope };
+    const message = toMessage(frame, envelope, conversation.id, epoch.id, party);
+    return placing.place({ ...placed, ...(message && { message }) }) !== 'contradiction';
+  }
+
+  #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {
+    if (envelope.type === 'direct' || !this.#isKnown(envelope)) return;
+    const epoch = this.#context.store.conversations.epochByHandle(envelope.handle);
+    if (epoch) placing.hole(epoch.id, envelope, reason);
+  }
+
+  async #pause(): Promise<void> {
+    const { timers } = this.#context;
+    await new Promise<void>((resolve) => void timers.after(limits.reconnectFirstMs, resolve));
+  }
+}
+
+function read(bytes: Uint8Array): { envelope: Envelope | undefined; bytes: Uint8Array; ciphertextHash: Uint8Array } {
+  try {
+    const envelope = decodeEnvelope(bytes);
+    return { envelope, bytes, ciphertextHash: sha256(envelope.ciphertext) };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { envelope: undefined, bytes, ciphertextHash: sha256(bytes) };
+    throw error;
+  }
+}
+
+function readFrame(bytes: Uint8Array): Frame | undefined {
+  try {
+    const frame = decodeFrame(bytes);
+    if (frame.kind === frameKinds.content) decodeContent(frame.body);
+    return frame;
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+/** What of a frame is not what its envelope says, or undefined. */
+function mismatch(envelope: Envelope, frame: Frame, current: string | undefined, known: boolean): string | undefined {
+  const { sender } = envelope;
+  if (frame.sender.account !== sender.account || frame.sender.device !== sender.device) return 'sender';
+  if (envelope.type === 'direct') {
+    if (frame.place) return 'handle';
+    return frame.messageId === envelope.messageId ? undefined : 'message id';
+  }
+  if (frame.place?.handle !== envelope.handle) return 'handle';
+  if (frame.place.n !== envelope.n) return 'n';
+  return known || envelope.handle === current ? undefined : 'handle of another conversation';
+}
+
+function toMessage(
+  frame: Frame,
+  envelope: SequencedEnvelope,
+  conversation: number,
+  epoch: number,
+  party: number,
+): NewMessage | undefined {
+  if (frame.kind === frameKinds.void) return undefined;
+  const content = frame.kind === frameKinds.content ? decodeContent(frame.body) : undefined;
+  return {
+    conversation,
+    messageId: frame.messageId,
+    party,
+    own: false,
+    epoch,
+    sequence: envelope.sequence,
+    n: envelope.n,
+    kind: frame.kind,
+    text: content?.text ?? null,
+    replyTo: content?.replyTo ?? null,
+    serverTimeMs: envelope.serverTimeMs,
+    sentAtMs: frame.sentAtMs,
+  };
+}

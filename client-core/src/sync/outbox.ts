@@ -1,0 +1,419 @@
+import {
+  decodeFrame,
+  errorRow,
+  frameHash,
+  frameKinds,
+  isErrorCode,
+  limits,
+  randomFraction,
+  sameBytes,
+  type Accepted,
+  type AccountId,
+  type MessageId,
+  type Rejected,
+} from '@waxwing/protocol';
+import { StoreFullError } from '../errors.ts';
+import type { Attempt, FramedRow, OutboxRow } from '../history/outbox.ts';
+import type { Overlay } from '../session/overlay.ts';
+import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
+import type { Contacts } from './contacts.ts';
+import type { SyncContext } from './context.ts';
+import { voidContent, type Bundles, type Framing } from './framing.ts';
+import { Placing } from './placing.ts';
+import { settle } from './settle.ts';
+import { tellPlaced } from './told.ts';
+import { oldestUnanswered, room } from './window.ts';
+
+const RETRY_MS = 1_000;
+const NO_BUNDLES: Bundles = new Map();
+
+/**
+ * The way out (I-9): rows are framed when connected and within the window, submitted, and resubmitted with the same
+ * bytes until their outcome is known.
+ */
+export class Outbox {
+  readonly #context: SyncContext;
+  readonly #contacts: Contacts;
+  readonly #framing: Framing;
+  readonly #newId: () => MessageId;
+  #link: RelayLink | undefined;
+  /** Rows with a submit under way, by the attempt that it carries. */
+  readonly #underway = new Map<number, number>();
+  #accepted: { row: FramedRow; accepted: Accepted }[] = [];
+  #pumping: Promise<void> | undefined;
+  #again = false;
+  #cancelRetry: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(context: SyncContext, contacts: Contacts, framing: Framing, newId: () => MessageId) {
+    this.#context = context;
+    this.#contacts = contacts;
+    this.#framing = framing;
+    this.#newId = newId;
+  }
+
+  /** A connection is ready: everything without an outcome is submitted again, lowest n first. */
+  connected(link: RelayLink): void {
+    this.#link = link;
+    this.#underway.clear();
+    this.#waiting.clear();
+    this.pump();
+  }
+
+  disconnected(): void {
+    this.#link = undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#link = undefined;
+    this.#cancelRetry?.();
+    await this.#pumping;
+  }
+
+  /** Something may be done: looks at the outbox until nothing is. */
+  pump(): void {
+    this.#again = true;
+    if (this.#stopped || this.#link === undefined) return;
+    this.#pumping ??= this.#run().finally(() => {
+      this.#pumping = undefined;
+    });
+  }
+
+  /**
+   * Takes a message back. Answers true once it is sure that nobody gets it, false if it was sent. A message that may
+   * have left is stood for by a void frame, and the relay decides which of the two it has.
+   */
+  async cancel(messageId: MessageId): Promise<boolean> {
+    const { store, work } = this.#context;
+    const changed = await work.run(async (overlay) => {
+      const row = store.outbox.byId(messageId);
+      if (row?.state === 'framed' && !row.cancelling && isFramed(row)) {
+        const attempt = await this.#voidAttempt(overlay, row, true);
+        return () => {
+          if (attempt) store.outbox.addAttempt(row.id, attempt);
+          if (attempt) store.outbox.setCancelling(row.id);
+          return row;
+        };
+      }
+      return () => {
+        if (row && row.state !== 'framed') store.outbox.remove(row.id);
+        return row;
+      };
+    });
+    if (changed === undefined) return false;
+    this.#context.bus.tell({ conversations: new Set([changed.conversation]), inbox: false });
+    if (changed.state !== 'framed') return true;
+    this.pump();
+    return new Promise((resolve) => {
+      const look = () => {
+        if (store.outbox.byId(messageId)) return;
+        unsubscribe();
+        resolve(store.messages.byId(messageId) === undefined);
+      };
+      const unsubscribe = this.#context.bus.subscribe(look);
+      look();
+    });
+  }
+
+  /** Puts a failed message back into the queue. */
+  retry(messageId: MessageId): void {
+    const { store, bus } = this.#context;
+    const row = store.transaction(() => {
+      const found = store.outbox.byId(messageId);
+      if (found) store.outbox.requeue(found.id);
+      return found;
+    });
+    if (row) bus.tell({ conversations: new Set([row.conversation]), inbox: false });
+    this.pump();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#stopped && this.#link) {
+      this.#again = false;
+      try {
+        await this.#commitAccepted();
+        this.#submitFramed();
+        for (const conversation of this.#context.store.outbox.waitingConversations()) {
+          await this.#frame(conversation);
+          await this.#commitAccepted();
+        }
+      } catch (error) {
+        if (!(error instanceof StoreFullError)) throw error;
+        this.#context.events.emit({ type: 'storeFull' });
+        this.#retryLater(RETRY_MS);
+      }
+    }
+  }
+
+  /** Submits what is framed and not under way, in the order of n. */
+  #submitFramed(): void {
+    for (const row of this.#context.store.outbox.framed()) this.#submit(row);
+  }
+
+  #submit(row: FramedRow): void {
+    const { store } = this.#context;
+    const link = this.#link;
+    if (link === undefined || this.#underway.has(row.id)) return;
+    const attempt = store.outbox.attempt(row.id, row.attempt);
+    if (attempt === undefined) throw new TypeError('a framed message has no attempt');
+    const { handle } = store.conversations.epochById(row.epoch);
+    const { floor } = store.coverage.view(row.epoch);
+    const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);
+    this.#underway.set(row.id, row.attempt);
+    void link
+      .submit({ handle, n: row.n, attempt: row.attempt, oldest, body: attempt.body, ...(floor && { floor }) })
+      .then((answer) => this.#answered(link, row, answer));
+  }
+
+  #answered(link: RelayLink, row: FramedRow, answer: SubmitAnswer): void {
+    if (link !== this.#link || this.#underway.get(row.id) !== row.attempt) return;
+    if (answer.type === 'lost') {
+      this.#underway.delete(row.id);
+      return;
+    }
+    if (answer.type === 'accepted') {
+      // The row stays under way until the outcome is committed, so that it is not submitted again in between.
+      this.#accepted.push({ row, accepted: answer });
+      this.pump();
+      return;
+    }
+    void this.#rejected(row, answer).finally(() => this.pump());
+  }
+
+  async #rejected(row: FramedRow, { code, retryAfterMs }: Rejected): Promise<void> {
+    if (code === 'mismatch') {
+      const renewed = await this.#renew(row);
+      this.#underway.delete(row.id);
+      if (!renewed) this.#retryLater(RETRY_MS);
+      return;
+    }
+    this.#underway.delete(row.id);
+    if (code === 'out_of_order') {
+      // Whatever is lower goes first; if this was the lowest, the relay is asked again after a while.
+      const lowest = oldestUnanswered(this.#context.store.outbox.framedIn(row.epoch), row.n) === row.n;
+      if (lowest) this.#retryLater(RETRY_MS);
+      this.#underway.set(row.id, row.attempt);
+      this.#waiting.add(row.id);
+      return;
+    }
+    if (errorRow(code).retry === 'retry') {
+      this.#retryLater(Math.max(retryAfterMs, RETRY_MS));
+      this.#underway.set(row.id, row.attempt);
+      this.#waiting.add(row.id);
+      return;
+    }
+    await this.#fail(row, code);
+  }
+
+  /** Rows that wait for a lower n or for a time before they are submitted again. */
+  readonly #waiting = new Set<number>();
+
+  #wakeWaiting(): void {
+    for (const id of this.#waiting) this.#underway.delete(id);
+    this.#waiting.clear();
+  }
+
+  #retryLater(afterMs: number): void {
+    if (this.#cancelRetry || this.#stopped) return;
+    const jittered = afterMs * (1 + randomFraction(this.#context.randomBytes) / 2);
+    this.#cancelRetry = this.#context.timers.after(jittered, () => {
+      this.#cancelRetry = undefined;
+      this.#wakeWaiting();
+      this.pump();
+    });
+  }
+
+  async #commitAccepted(): Promise<void> {
+    const batch = this.#accepted;
+    if (batch.length === 0) return;
+    this.#accepted = [];
+    const { work, store, clock } = this.#context;
+    try {
+      const placing = await work.run(() => () => {
+        const placed = new Placing(store, clock.now());
+        for (const { row, accepted } of batch)
+          settle(this.#context, this.#framing.ownParty(), placed, row.id, accepted);
+        placed.finish();
+        return placed;
+      });
+      for (const { row } of batch) this.#underway.delete(row.id);
+      this.#wakeWaiting();
+      this.#again = true;
+      for (const { row } of batch) placing.touched.add(row.conversation);
+      tellPlaced(this.#context, placing);
+    } catch (error) {
+      this.#accepted = [...batch, ...this.#accepted];
+      throw error;
+    }
+  }
+
+  /** Frames as many queued rows of a conversation as the window has room for. */
+  async #frame(conversation: number): Promise<void> {
+    const { store, work, bus } = this.#context;
+    const peer = store.conversations.byId(conversation)?.peer;
+    if (peer === undefined || this.#windowRoom(peer) === 0) return;
+    const bundles = await this.#prepare(peer);
+    if (typeof bundles === 'string') return this.#cannotPrepare(conversation, bundles);
+    const framed = await work.run(async (overlay) => {
+      const epoch = this.#contacts.epoch(peer);
+      if (epoch === undefined) return () => 0;
+      const rows = store.outbox.queued(conversation, this.#windowRoom(peer));
+      const known = store.conversations.epochByHandle(epoch.handle);
+      const made: { row: OutboxRow; frame: Uint8Array; body: Uint8Array }[] = [];
+      const party = this.#framing.findOwnParty();
+      const head = known && party !== undefined ? store.frames.head(known.id, party) : 0;
+      let prev = known && party !== undefined ? store.frames.frame(known.id, party, head)?.hash : undefined;
+      for (const row of rows) {
+        const content = {
+          messageId: row.messageId,
+          kind: frameKinds.content,
+          body: row.content,
+          sentAtMs: row.sentAtMs,
+        };
+        const place = { id: known?.id, handle: epoch.handle };
+        const frame = this.#framing.sequenced(place, content, head + made.length + 1, prev, []);
+        const body = await this.#framing.body(overlay, this.#framing.accountsOf(peer), frame, bundles, true);
+        if (body === undefined) break;
+        prev = frameHash(frame);
+        made.push({ row, frame, body });
+      }
+      return () => {
+        const { id } = store.conversations.ensureEpoch(conversation, epoch.number, epoch.handle);
+        for (const [index, { row, frame, body }] of made.entries()) {
+          const n = head + index + 1;
+          const hash = frameHash(frame);
+          store.outbox.frame(row.id, id, n, { attempt: 0, kind: frameKinds.content, frame, body });
+          store.frames.insertFrame(id, this.#framing.ownParty(), n, { hash, ciphertextHash: null, stands: null });
+        }
+        return made.length;
+      };
+    });
+    if (framed === 0) return this.#retryLater(RETRY_MS);
+    this.#again = true;
+    this.#submitFramed();
+    bus.tell({ conversations: new Set([conversation]), inbox: false });
+  }
+
+  #windowRoom(peer: AccountId): number {
+    const { store } = this.#context;
+    const unanswered = store.outbox.framed();
+    const handle = this.#contacts.epoch(peer)?.handle;
+    const epoch = handle && store.conversations.epochByHandle(handle);
+    const party = this.#framing.findOwnParty();
+    const next = epoch && party !== undefined ? store.frames.head(epoch.id, party) + 1 : 1;
+    const lowest = epoch && unanswered.find((row) => row.epoch === epoch.id)?.n;
+    return room({ perHandle: limits.windowPerHandle, inAll: limits.windowInAll }, unanswered.length, lowest, next);
+  }
+
+  /** Sees to a list and, for devices without a session, a bundle: what framing needs from the network. */
+  async #prepare(peer: AccountId): Promise<Bundles | 'missing' | 'later'> {
+    const { crypto, store, clock } = this.#context;
+    const lacks = () =>
+      this.#contacts
+        .recipients(peer)
+        .some(({ device }) => !crypto.hasSession(store.crypto, { account: peer, device }, clock.now()));
+    if (this.#contacts.list(peer) && !lacks()) return NO_BUNDLES;
+    const { fetched, bundles } = await this.#contacts.fetchBundles(peer);
+    if (fetched === 'missing') return 'missing';
+    return fetched === 'unreachable' || fetched === 'refused' ? 'later' : bundles;
+  }
+
+  async #cannotPrepare(conversation: number, why: 'missing' | 'later'): Promise<void> {
+    if (why === 'later') return this.#retryLater(RETRY_MS);
+    const { store, bus } = this.#context;
+    store.transaction(() => {
+      for (const row of store.outbox.queued(conversation, Number.MAX_SAFE_INTEGER)) {
+        store.outbox.fail(row.id, 'unknown_recipient');
+      }
+    });
+    bus.tell({ conversations: new Set([conversation]), inbox: false });
+    return Promise.resolve();
+  }
+
+  /** After a mismatch: the next attempt of every framed row of the conversation, against the newest lists. */
+  async #renew(row: FramedRow): Promise<boolean> {
+    const { store, work } = this.#context;
+    const current = store.outbox.framedAt(row.epoch, row.n);
+    if (current === undefined || current.attempt !== row.attempt) return true;
+    const peer = store.conversations.byId(row.conversation)?.peer;
+    if (peer === undefined) return false;
+    const own = await this.#contacts.fetch(this.#context.local.address.account);
+    const { fetched, bundles } = await this.#contacts.fetchBundles(peer);
+    if ([own, fetched].some((answer) => answer !== 'newer' && answer !== 'same')) return false;
+    return work.run(async (overlay) => {
+      const made: { id: number; attempt: number; kind: number; frame: Uint8Array; body: Uint8Array }[] = [];
+      for (const framed of store.outbox.framedIn(row.epoch)) {
+        const last = store.outbox.attempt(framed.id, framed.attempt);
+        if (last === undefined) continue;
+        const kept = this.#framing.recipientsOf(last.body);
+        for (const recipient of kept) this.#archiveStale(overlay, recipient);
+        const visible = last.kind === frameKinds.content;
+        const accounts = kept.map(({ account }) => account);
+        const body = await this.#framing.body(overlay, accounts, last.frame, bundles, visible, kept);
+        if (body === undefined) return () => false;
+        made.push({ id: framed.id, attempt: framed.attempt + 1, kind: last.kind, frame: last.frame, body });
+      }
+      return () => {
+        for (const { id, ...attempt } of made) store.outbox.addAttempt(id, attempt);
+        return true;
+      };
+    });
+  }
+
+  #archiveStale(
+    overlay: Overlay,
+    recipient: { account: AccountId; devices: readonly { device: number; registrationId: number }[] },
+  ): void {
+    for (const listed of this.#contacts.recipients(recipient.account)) {
+      const before = recipient.devices.find(({ device }) => device === listed.device);
+      if (before === undefined || before.registrationId === listed.registrationId) continue;
+      const address = { account: recipient.account, device: listed.device };
+      overlay.stage(this.#context.crypto.archiveSession(overlay, address));
+    }
+  }
+
+  /** Refused for good: a void frame takes the message's n, so that what follows can go on. */
+  async #fail(row: FramedRow, code: string): Promise<void> {
+    const { store, work, bus } = this.#context;
+    await work.run(async (overlay) => {
+      const current = store.outbox.framedAt(row.epoch, row.n);
+      const last = current && store.outbox.attempt(current.id, current.attempt);
+      const known = isErrorCode(code) && (code === 'stale_n' || code === 'conflict');
+      const attempt =
+        current && last?.kind !== frameKinds.void && !known
+          ? await this.#voidAttempt(overlay, current, code !== 'unknown_recipient')
+          : undefined;
+      return () => {
+        if (current === undefined) return;
+        if (attempt === undefined) return store.outbox.fail(current.id, code);
+        store.outbox.addAttempt(current.id, attempt);
+        store.outbox.setFailure(current.id, code);
+      };
+    });
+    bus.tell({ conversations: new Set([row.conversation]), inbox: false });
+  }
+
+  /** An attempt that stands for the row without its content: for all its recipients, or the own devices alone. */
+  async #voidAttempt(overlay: Overlay, row: FramedRow, toPeer: boolean): Promise<Attempt | undefined> {
+    const { store, clock, local } = this.#context;
+    const attempts = store.outbox.attempts(row.id);
+    const prev = attempts[0] && decodeFrame(attempts[0].frame).place?.prev;
+    const replaces = distinct(attempts.map(({ frame }) => frameHash(frame)));
+    const content = { ...voidContent, messageId: this.#newId(), sentAtMs: clock.now() };
+    const epoch = store.conversations.epochById(row.epoch);
+    const frame = this.#framing.sequenced(epoch, content, row.n, prev, replaces);
+    const peer = store.conversations.byId(row.conversation)?.peer;
+    const all = peer && toPeer ? this.#framing.accountsOf(peer) : [local.address.account];
+    const body = await this.#framing.body(overlay, all, frame, NO_BUNDLES, false);
+    return body && { attempt: row.attempt + 1, kind: frameKinds.void, frame, body };
+  }
+}
+
+function distinct(hashes: readonly Uint8Array[]): Uint8Array[] {
+  return hashes.filter((hash, index) => hashes.findIndex((other) => sameBytes(other, hash)) === index);
+}
+
+function isFramed(row: OutboxRow): row is FramedRow {
+  return row.epoch !== null && row.n !== null && row.attempt !== null;
+}

@@ -1,0 +1,212 @@
+import type { Sequence } from '@waxwing/protocol';
+import type { HoleReason } from '../history/coverage.ts';
+import type { NewMessage } from '../history/messages.ts';
+import type { Store } from '../history/store.ts';
+import { count, missing } from './ranges.ts';
+import {
+  gaps,
+  hold,
+  isReleased,
+  know,
+  showHole,
+  standing,
+  type Arrival,
+  type EpochView,
+  type Gap,
+  type Met,
+} from './sequencer.ts';
+
+/** A frame that was read, or sent and accepted, and where the relay put it. */
+export type PlacedFrame = {
+  readonly epoch: number;
+  readonly party: number;
+  readonly n: number;
+  readonly hash: Uint8Array;
+  readonly ciphertextHash: Uint8Array | null;
+  readonly met: Met;
+  /** What a person sees of it; absent for what has no visible effect. */
+  readonly message?: NewMessage;
+};
+
+type State = { readonly before: EpochView; readonly conversation: number; view: EpochView };
+
+/** `contradiction`: another frame stands under this n, or at this number. It was not placed. */
+export type Placed = 'placed' | 'repeat' | 'contradiction';
+
+/**
+ * Puts frames into the history within one transaction: places, coverage, holes, and which messages are shown. Views of
+ * epochs are read once and written back by `finish`.
+ */
+export class Placing {
+  readonly #store: Store;
+  readonly #nowMs: number;
+  readonly #views = new Map<number, State>();
+  readonly #named: { epoch: number; sequence: Sequence; reason: HoleReason }[] = [];
+  readonly touched = new Set<number>();
+  readonly filled = new Set<number>();
+  readonly opened: { conversation: number; count: number; reason: HoleReason }[] = [];
+  released = false;
+
+  constructor(store: Store, nowMs: number) {
+    this.#store = store;
+    this.#nowMs = nowMs;
+  }
+
+  view(epoch: number): EpochView {
+    return this.#state(epoch).view;
+  }
+
+  /** Places a frame at its sequence. Its message is shown as soon as nothing before it is missing. */
+  place(frame: PlacedFrame): Placed {
+    const { epoch, party, n, met } = frame;
+    const { frames, coverage } = this.#store;
+    const before = this.view(epoch);
+    const taken = frames.place(epoch, met.sequence);
+    if (taken && (taken.party !== party || taken.n !== n)) return 'contradiction';
+    const known = frames.frame(epoch, party, n);
+    if (known && Buffer.compare(known.hash, frame.hash) !== 0) return 'contradiction';
+    const { view, arrival } = hold(before, met);
+    this.#set(epoch, view);
+    if (taken) return 'repeat';
+    frames.insertPlace(epoch, met.sequence, party, n);
+    if (known?.stands) {
+      this.#stand(frame, known.stands);
+      this.#release(epoch);
+      return 'repeat';
+    }
+    if (known) {
+      frames.setStands(epoch, party, n, met.sequence);
+    } else {
+      this.#chain(frame);
+      frames.insertFrame(epoch, party, n, {
+        hash: frame.hash,
+        ciphertextHash: frame.ciphertextHash,
+        stands: met.sequence,
+      });
+      if (coverage.fillChainHole(epoch, party, n, this.#nowMs)) this.filled.add(this.#conversation(epoch));
+    }
+    this.#show(frame, arrival);
+    return 'placed';
+  }
+
+  /** Notes that a sequence exists without being readable, and shows it as a hole of this reason at once. */
+  hole(epoch: number, met: Met, reason: HoleReason): void {
+    const { era, number } = met.sequence;
+    const known = know(this.view(epoch), met);
+    const gap = { era, from: number, to: number };
+    const view = showHole(known, gap);
+    const row = view.eras.find((other) => other.era === era);
+    if (row === undefined || missing(row.held, gap).length === 0) return this.#set(epoch, known);
+    this.#set(epoch, view);
+    this.#named.push({ epoch, sequence: met.sequence, reason });
+    this.opened.push({ conversation: this.#conversation(epoch), count: 1, reason });
+    this.#release(epoch);
+  }
+
+  /** Notes that a sequence exists. */
+  know(epoch: number, met: Met): void {
+    this.#set(epoch, know(this.view(epoch), met));
+  }
+
+  /** Shows gaps as holes: what waits behind them is shown. */
+  give(epoch: number, giving: readonly Gap[], reason: HoleReason): void {
+    const view = giving.reduce(showHole, this.view(epoch));
+    this.#set(epoch, view);
+    this.opened.push({ conversation: this.#conversation(epoch), count: count(giving), reason });
+    for (const gap of giving) {
+      for (let number = gap.from; number <= gap.to; number++) {
+        if (reason === 'awaiting sender') break;
+        this.#named.push({ epoch, sequence: { era: gap.era, number }, reason });
+      }
+    }
+    this.#release(epoch);
+  }
+
+  /** Writes the views back. */
+  finish(): void {
+    const { coverage } = this.#store;
+    for (const [epoch, { before, view }] of this.#views) {
+      if (before !== view) coverage.save(epoch, before, view, 'awaiting sender', this.#nowMs);
+    }
+    for (const { epoch, sequence, reason } of this.#named) {
+      const row = this.view(epoch).eras.find(({ era }) => era === sequence.era);
+      const still = row && missing(row.held, { from: sequence.number, to: sequence.number }).length > 0;
+      if (still) coverage.nameHole(epoch, sequence, reason, this.#nowMs);
+    }
+  }
+
+  #show({ epoch, message }: PlacedFrame, arrival: Arrival): void {
+    const { messages } = this.#store;
+    if (arrival === 'late') this.filled.add(this.#conversation(epoch));
+    if (message && !messages.find(message.messageId, message.party)) {
+      messages.insert(message);
+      this.touched.add(message.conversation);
+    }
+    this.#release(epoch, arrival === 'late' ? message : undefined);
+  }
+
+  /** Shows what waits and is not held back any more, in order. */
+  #release(epoch: number, late?: NewMessage): void {
+    const { messages } = this.#store;
+    const view = this.view(epoch);
+    for (const waiting of messages.waiting(epoch)) {
+      if (!isReleased(view, waiting.sequence)) break;
+      messages.release(waiting, late?.messageId === waiting.messageId);
+      this.touched.add(waiting.conversation);
+      this.released ||= !waiting.own;
+    }
+  }
+
+  /** One frame at two sequences: it and its message stand at the one that stands everywhere. */
+  #stand({ epoch, party, n, met }: PlacedFrame, earlier: Sequence): void {
+    const { messages, frames } = this.#store;
+    const stands = standing(this.view(epoch), earlier, met.sequence);
+    if (stands === earlier) return;
+    frames.setStands(epoch, party, n, stands);
+    const message = messages.byPlace(epoch, earlier);
+    if (message) messages.move(message, stands);
+  }
+
+  /** Frames of a device between its head and this one that no missing number can be: a hole whose numbers are unknown. */
+  #chain({ epoch, party, n, met }: PlacedFrame): void {
+    const { frames, coverage } = this.#store;
+    const head = frames.head(epoch, party);
+    if (head === 0 || n <= head + 1) return;
+    const headAt = frames.frame(epoch, party, head)?.stands;
+    const view = this.view(epoch);
+    const between = view.eras.reduce((sum, row) => {
+      const from = headAt?.era === row.era ? headAt.number : 0;
+      const to = met.sequence.era === row.era ? met.sequence.number : Infinity;
+      const open = [...gaps(view).filter((gap) => gap.era === row.era), ...row.holes];
+      return sum + count(open.filter((range) => range.from > from && range.to < to));
+    }, 0);
+    const lost = n - head - 1;
+    if (between >= lost) return;
+    coverage.addChainHole(
+      epoch,
+      { party, fromN: head + 1, toN: n - 1, before: met.sequence, reason: 'lost' },
+      this.#nowMs,
+    );
+    this.opened.push({ conversation: this.#conversation(epoch), count: lost, reason: 'lost' });
+    this.touched.add(this.#conversation(epoch));
+  }
+
+  #state(epoch: number): State {
+    const known = this.#views.get(epoch);
+    if (known) return known;
+    const before = this.#store.coverage.view(epoch);
+    const { conversation } = this.#store.conversations.epochById(epoch);
+    const state = { before, view: before, conversation };
+    this.#views.set(epoch, state);
+    return state;
+  }
+
+  #set(epoch: number, view: EpochView): void {
+    this.#state(epoch).view = view;
+    this.touched.add(this.#conversation(epoch));
+  }
+
+  #conversation(epoch: number): number {
+    return this.#state(epoch).conversation;
+  }
+}

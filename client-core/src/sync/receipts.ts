@@ -1,0 +1,167 @@
+import {
+  decodeReceipt,
+  encodeReceipt,
+  frameKinds,
+  limits,
+  ProtocolError,
+  randomFraction,
+  sameBytes,
+  type AccountId,
+  type Frame,
+  type MessageId,
+  type Watermark,
+} from '@waxwing/protocol';
+import { StoreFullError } from '../errors.ts';
+import type { RelayLink } from '../transport/relay-link.ts';
+import type { Contacts } from './contacts.ts';
+import type { SyncContext } from './context.ts';
+import type { Framing } from './framing.ts';
+import { further, reachOf } from './reach.ts';
+
+type Due = { readonly epoch: number; readonly party: number; readonly watermark: Watermark };
+
+/**
+ * Watermarks of what this device has committed, told to the devices that sent it, a random while after. What was told is
+ * noted when the relay has it; a receipt that was lost is made anew, for watermarks only rise.
+ */
+export class Receipts {
+  readonly #context: SyncContext;
+  readonly #contacts: Contacts;
+  readonly #framing: Framing;
+  readonly #newId: () => MessageId;
+  #link: RelayLink | undefined;
+  #cancel: (() => void) | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(context: SyncContext, contacts: Contacts, framing: Framing, newId: () => MessageId) {
+    this.#context = context;
+    this.#contacts = contacts;
+    this.#framing = framing;
+    this.#newId = newId;
+  }
+
+  connected(link: RelayLink): void {
+    this.#link = link;
+    if (this.#context.store.receipts.unreported().length > 0) this.schedule();
+  }
+
+  disconnected(): void {
+    this.#link = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.disconnected();
+    await this.#sending;
+  }
+
+  /** Something was taken in: a receipt is due after 0.5 to 3 s, at random. */
+  schedule(): void {
+    if (this.#cancel || this.#link === undefined) return;
+    const { timers, randomBytes } = this.#context;
+    const spread = limits.receiptDelayMaxMs - limits.receiptDelayMinMs;
+    this.#cancel = timers.after(limits.receiptDelayMinMs + spread * randomFraction(randomBytes), () => {
+      this.#cancel = undefined;
+      this.#sending ??= this.#send().finally(() => {
+        this.#sending = undefined;
+      });
+    });
+  }
+
+  /** Takes a receipt in, within a transaction. Answers the conversations that it changed, and what contradicts in it. */
+  take(frame: Frame): { readonly conversations: readonly number[]; readonly contradiction: boolean } {
+    const { store } = this.#context;
+    const conversations: number[] = [];
+    let contradiction = false;
+    for (const watermark of readReceipt(frame)) {
+      const epoch = store.conversations.epochByHandle(watermark.handle);
+      const own = this.#framing.findOwnParty();
+      if (epoch === undefined || own === undefined) continue;
+      if (store.conversations.byId(epoch.conversation)?.peer !== frame.sender.account) continue;
+      if (watermark.senderDevice !== this.#context.local.address.device) continue;
+      const known = store.frames.frame(epoch.id, own, watermark.n);
+      if (!known || !sameBytes(known.hash, watermark.frameHash)) {
+        contradiction = true;
+        continue;
+      }
+      const before = store.receipts.received(epoch.id, frame.sender.account, watermark.kind);
+      const reach = further(before, { n: watermark.n, except: watermark.except });
+      store.receipts.setReceived(epoch.id, frame.sender.account, watermark.kind, reach);
+      conversations.push(epoch.conversation);
+    }
+    return { conversations, contradiction };
+  }
+
+  async #send(): Promise<void> {
+    try {
+      for (const [account, due] of this.#due()) await this.#sendTo(account, due);
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+      this.#context.events.emit({ type: 'storeFull' });
+    }
+  }
+
+  /** What is to be told, by the account that it is told to. */
+  #due(): Map<AccountId, Due[]> {
+    const { store } = this.#context;
+    const due = new Map<AccountId, Due[]>();
+    for (const { epoch, party } of store.receipts.unreported()) {
+      const { account, device } = store.frames.address(party);
+      const head = store.frames.head(epoch, party);
+      const first = store.frames.first(epoch, party);
+      const before = first > 1 ? [{ from: 1, to: first - 1 }] : [];
+      const reach = reachOf(head, [...before, ...store.frames.missingN(epoch, party)]);
+      const told = store.receipts.reported(epoch, party);
+      const frame = store.frames.frame(epoch, party, reach.n);
+      if (frame === undefined || (told && further(told, reach) === told)) continue;
+      const { handle } = store.conversations.epochById(epoch);
+      const watermark: Watermark = {
+        kind: 'delivered',
+        handle,
+        senderDevice: device,
+        n: reach.n,
+        frameHash: frame.hash,
+        except: reach.except,
+      };
+      const list = due.get(account) ?? [];
+      if (list.length < limits.watermarksPerReceipt) list.push({ epoch, party, watermark });
+      due.set(account, list);
+    }
+    return due;
+  }
+
+  async #sendTo(account: AccountId, due: readonly Due[]): Promise<void> {
+    const { work, clock, store } = this.#context;
+    const link = this.#link;
+    if (link === undefined) return;
+    const messageId = this.#newId();
+    const body = encodeReceipt(due.map(({ watermark }) => watermark));
+    const content = { messageId, kind: frameKinds.receipt, body, sentAtMs: clock.now() };
+    const submit = await work.run(async (overlay) => {
+      const frame = this.#framing.direct(content);
+      const made = await this.#framing.body(overlay, [account], frame, new Map(), false);
+      return () => made;
+    });
+    if (submit === undefined) return;
+    const answer = await link.submitDirect({ messageId, attempt: 0, body: submit });
+    if (answer.type === 'accepted') {
+      store.transaction(() => {
+        for (const { epoch, party, watermark } of due) store.receipts.setReported(epoch, party, watermark);
+      });
+    } else if (answer.type === 'rejected') {
+      if (answer.code === 'mismatch') await this.#contacts.fetch(account);
+      this.schedule();
+    }
+  }
+}
+
+function readReceipt(frame: Frame): readonly Watermark[] {
+  if (frame.kind !== frameKinds.receipt) return [];
+  try {
+    return decodeReceipt(frame.body);
+  } catch (error) {
+    if (error instanceof ProtocolError) return [];
+    throw error;
+  }
+}

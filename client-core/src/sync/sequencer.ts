@@ -1,0 +1,121 @@
+import { compareSequences, type EraNumber, type Sequence } from '@waxwing/protocol';
+import { add, contains, count, highest, missing, remove, type Range, type Ranges } from './ranges.ts';
+
+/** An era as this device knows it: what it holds, which missing numbers are shown as holes, and the era before, if known. */
+export type EraView = {
+  readonly era: EraNumber;
+  readonly predecessor?: Sequence;
+  readonly held: Ranges;
+  readonly holes: Ranges;
+};
+
+/** An epoch as this device knows it. Eras ascend. Nothing before `start` is expected; `floor` is the highest sequence known of. */
+export type EpochView = {
+  readonly start?: Sequence;
+  readonly floor?: Sequence;
+  readonly eras: readonly EraView[];
+};
+
+/** Missing numbers of one era. */
+export type Gap = Range & { readonly era: EraNumber };
+
+/** A sequence that was met: in an envelope, an `Accepted` or a head. */
+export type Met = { readonly sequence: Sequence; readonly predecessor?: Sequence };
+
+/** What an arrival was: new; in the place of a shown hole; or at a number that is held already. */
+export type Arrival = 'new' | 'late' | 'held';
+
+/** Notes that a sequence exists, without holding it. */
+export function know(view: EpochView, met: Met): EpochView {
+  const start = view.start ?? met.sequence;
+  const floor = view.floor && compareSequences(view.floor, met.sequence) >= 0 ? view.floor : met.sequence;
+  return { start, floor, eras: withEra(view.eras, met, start) };
+}
+
+/** Holds a number. What came before the start of the coverage moves the start. */
+export function hold(view: EpochView, met: Met): { view: EpochView; arrival: Arrival } {
+  const known = know(view, met);
+  const { era, number } = met.sequence;
+  let arrival: Arrival = 'new';
+  const eras = known.eras.map((row) => {
+    if (row.era !== era) return row;
+    const one = { from: number, to: number };
+    if (contains(row.held, number)) arrival = 'held';
+    else if (contains(row.holes, number)) arrival = 'late';
+    return { ...row, held: add(row.held, one), holes: remove(row.holes, one) };
+  });
+  const start = known.start && compareSequences(met.sequence, known.start) < 0 ? met.sequence : known.start;
+  return { view: { ...known, ...(start && { start }), eras }, arrival };
+}
+
+/** Shows missing numbers as holes; what is held stays held. */
+export function showHole(view: EpochView, gap: Gap): EpochView {
+  const eras = view.eras.map((row) =>
+    row.era === gap.era ? { ...row, holes: missing(row.held, gap).reduce<Ranges>(add, row.holes) } : row,
+  );
+  return { ...view, eras };
+}
+
+/** The missing numbers that are not shown as holes, in order: what is expected from `start` up to the highest sequence known of. */
+export function gaps(view: EpochView): Gap[] {
+  return view.eras.flatMap((row, index) =>
+    missing([], expected(view, row, index))
+      .flatMap((whole) => missing(row.held, whole))
+      .flatMap((range) => missing(row.holes, range))
+      .map((range) => ({ ...range, era: row.era })),
+  );
+}
+
+/** Whether everything before this sequence is held or shown as a hole, so that a message there may be shown. */
+export function isReleased(view: EpochView, sequence: Sequence): boolean {
+  const first = gaps(view)[0];
+  return first === undefined || compareSequences(sequence, { era: first.era, number: first.from }) < 0;
+}
+
+/**
+ * How long the gaps of an epoch may hold messages back. Gaps that own submits of unknown outcome can explain are in
+ * flight: they close when those are answered, without a time limit.
+ */
+export function gapKind(view: EpochView, unansweredOwn: number): 'none' | 'in flight' | 'waiting' {
+  const open = count(gaps(view));
+  if (open === 0) return 'none';
+  return open <= unansweredOwn ? 'in flight' : 'waiting';
+}
+
+/**
+ * Which of two places of one message stands (I-10): the earlier, unless the store forgot it, which the later era's
+ * predecessor, or one between, shows by being unknown or below the earlier place.
+ */
+export function standing(view: EpochView, a: Sequence, b: Sequence): Sequence {
+  const [earlier, later] = compareSequences(a, b) <= 0 ? [a, b] : [b, a];
+  const forgotten = view.eras.some(
+    ({ era, predecessor }) =>
+      era > earlier.era &&
+      era <= later.era &&
+      (predecessor === undefined || compareSequences(predecessor, earlier) < 0),
+  );
+  return forgotten ? later : earlier;
+}
+
+function expected(view: EpochView, row: EraView, index: number): Range {
+  const { start, floor } = view;
+  if (start === undefined || row.era < start.era) return { from: 1, to: 0 };
+  const next = view.eras[index + 1];
+  const told = next?.predecessor?.era === row.era ? next.predecessor.number : 0;
+  const known = floor?.era === row.era ? floor.number : 0;
+  return { from: row.era === start.era ? start.number : 1, to: Math.max(told, known, highest(row.held)) };
+}
+
+function withEra(eras: readonly EraView[], { sequence, predecessor }: Met, start: Sequence): readonly EraView[] {
+  const row = eras.find(({ era }) => era === sequence.era);
+  const named = predecessor && predecessor.era < sequence.era ? predecessor : undefined;
+  let next = eras;
+  if (row === undefined) {
+    const added = { era: sequence.era, held: [], holes: [], ...(named && { predecessor: named }) };
+    next = [...eras, added].sort((a, b) => a.era - b.era);
+  } else if (row.predecessor === undefined && named) {
+    next = eras.map((other) => (other === row ? { ...row, predecessor: named } : other));
+  }
+  const isMissing = named && named.era >= start.era && !next.some(({ era }) => era === named.era);
+  return isMissing ? [...next, { era: named.era, held: [], holes: [] }].sort((a, b) => a.era - b.era) : next;
+}

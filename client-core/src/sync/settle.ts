@@ -1,0 +1,38 @@
+import { decodeContent, frameHash, frameKinds, type Accepted } from '@waxwing/protocol';
+import type { NewMessage } from '../history/messages.ts';
+import type { SyncContext } from './context.ts';
+import type { Placing } from './placing.ts';
+
+/**
+ * What `Accepted` means for an outbox row, within a transaction: the attempt that it names takes its place in the history.
+ * A message leaves the outbox; one that a void frame stands for is failed, or gone if it was taken back. An answer for a
+ * row that is settled already changes nothing.
+ */
+export function settle({ store }: SyncContext, party: number, placing: Placing, id: number, accepted: Accepted): void {
+  const row = store.outbox.framedRow(id);
+  const attempt = row && store.outbox.attempt(id, accepted.attempt);
+  if (!row || !attempt || !accepted.sequence) return;
+  const { epoch, n, conversation, messageId } = row;
+  const hash = frameHash(attempt.frame);
+  store.frames.setHash(epoch, party, n, hash);
+  const isContent = attempt.kind === frameKinds.content;
+  const content = isContent ? decodeContent(row.content) : undefined;
+  const message: NewMessage | undefined = content && {
+    conversation,
+    messageId,
+    party,
+    own: true,
+    epoch,
+    sequence: accepted.sequence,
+    n,
+    kind: attempt.kind,
+    text: content.text,
+    replyTo: content.replyTo ?? null,
+    serverTimeMs: accepted.serverTimeMs,
+    sentAtMs: row.sentAtMs,
+  };
+  const met = { sequence: accepted.sequence, ...(accepted.predecessor && { predecessor: accepted.predecessor }) };
+  placing.place({ epoch, party, n, hash, ciphertextHash: null, met, ...(message && { message }) });
+  if (isContent || row.cancelling) store.outbox.remove(id);
+  else store.outbox.fail(id, row.failure ?? 'cancelled');
+}

@@ -1,0 +1,92 @@
+/** Writes numbers and bytes one after the other; `createByteReader` reads them in the same order. */
+export type ByteWriter = {
+  /** A whole number from 0 to 2^53 - 1, in 1 to 8 bytes. */
+  number(value: number): void;
+  optional(value: number | undefined): void;
+  /** Bytes with their length before them. */
+  bytes(value: Uint8Array): void;
+  text(value: string): void;
+  /** Bytes whose length the reader knows. */
+  fixed(value: Uint8Array): void;
+  finish(): Uint8Array;
+};
+
+export type ByteReader = {
+  number(): number;
+  optional(): number | undefined;
+  bytes(): Uint8Array;
+  text(): string;
+  fixed(length: number): Uint8Array;
+  readonly atEnd: boolean;
+};
+
+export function createByteWriter(): ByteWriter {
+  let buffer = Buffer.allocUnsafe(512);
+  let at = 0;
+  const room = (length: number): void => {
+    if (at + length <= buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(2 * buffer.length, at + length));
+    buffer.copy(larger, 0, 0, at);
+    buffer = larger;
+  };
+  const number = (value: number): void => {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('a whole number from 0 to 2^53 - 1');
+    room(8);
+    let rest = value;
+    while (rest > 127) {
+      buffer[at++] = (rest % 128) + 128;
+      rest = Math.floor(rest / 128);
+    }
+    buffer[at++] = rest;
+  };
+  const fixed = (value: Uint8Array): void => {
+    room(value.length);
+    buffer.set(value, at);
+    at += value.length;
+  };
+  const bytes = (value: Uint8Array): void => {
+    number(value.length);
+    fixed(value);
+  };
+  return {
+    number,
+    optional(value) {
+      number(value === undefined ? 0 : 1);
+      if (value !== undefined) number(value);
+    },
+    bytes,
+    text: (value) => bytes(Buffer.from(value)),
+    fixed,
+    finish: () => buffer.subarray(0, at),
+  };
+}
+
+/** Throws a RangeError where the bytes end too early. */
+export function createByteReader(source: Uint8Array): ByteReader {
+  const view = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+  let at = 0;
+  const number = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = view[at++];
+      if (byte === undefined) throw new RangeError('the bytes end too early');
+      value += (byte % 128) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  const fixed = (length: number): Uint8Array => {
+    if (at + length > view.length) throw new RangeError('the bytes end too early');
+    at += length;
+    return view.subarray(at - length, at);
+  };
+  return {
+    number,
+    optional: () => (number() === 0 ? undefined : number()),
+    bytes: () => fixed(number()),
+    text: () => Buffer.from(fixed(number())).toString(),
+    fixed,
+    get atEnd() {
+      return at === view.length;
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import {
+  accountIdFromBytes,
+  handleFromBytes,
+  handleToBytes,
+  messageIdFromBytes,
+  parseDeviceId,
+  parseEra,
+  uuidToBytes,
+  type Sequence,
+} from '@waxwing/protocol';
+import type { DeviceKey } from '../device-key.ts';
+import type { Delivery, RelayEvent } from '../engine/events.ts';
+import { createByteReader, createByteWriter, type ByteReader, type ByteWriter } from './byte-codec.ts';
+
+/** Numbers of the kinds of events in the log's bytes. They are never given to another kind. */
+const kinds = { committed: 1, direct: 2, mailbox_begun: 3, trimmed: 4, expired: 5, dropped: 6 } as const;
+
+/** Events as a log row keeps them, one after the other. */
+export function encodeEvents(events: readonly RelayEvent[]): Uint8Array {
+  const writer = createByteWriter();
+  for (const event of events) {
+    writer.number(kinds[event.type]);
+    writeEvent(writer, event);
+  }
+  return writer.finish();
+}
+
+/** Throws on bytes that `encodeEvents` has not made. */
+export function decodeEvents(bytes: Uint8Array): RelayEvent[] {
+  const reader = createByteReader(bytes);
+  const events: RelayEvent[] = [];
+  while (!reader.atEnd) events.push(readEvent(reader));
+  return events;
+}
+
+function writeEvent(writer: ByteWriter, event: RelayEvent): void {
+  switch (event.type) {
+    case 'committed':
+      writeDevice(writer, event.sender);
+      writer.fixed(handleToBytes(event.handle));
+      writer.number(event.n);
+      writer.number(event.attempt);
+      writer.bytes(event.digest);
+      writeSequence(writer, event.sequence);
+      writer.number(event.predecessor ? 1 : 0);
+      if (event.predecessor) writeSequence(writer, event.predecessor);
+      writer.number(event.change ? 1 : 0);
+      writer.number(event.serverTimeMs);
+      writer.text(event.incarnation);
+      writer.number(event.accounts.length);
+      for (const account of event.accounts) writer.fixed(uuidToBytes(account));
+      writeDeliveries(writer, event.deliveries);
+      return;
+    case 'direct':
+      writeDevice(writer, event.sender);
+      writer.fixed(uuidToBytes(event.messageId));
+      writer.number(event.serverTimeMs);
+      writeDeliveries(writer, event.deliveries);
+      return;
+    case 'mailbox_begun':
+      writeDevice(writer, event.device);
+      writer.text(event.incarnation);
+      writer.text(event.drawnUnder);
+      return;
+    case 'trimmed':
+      writeDevice(writer, event.device);
+      writer.number(event.upTo);
+      return;
+    case 'expired':
+      writeDevice(writer, event.device);
+      writer.number(event.nowMs);
+      return;
+    case 'dropped':
+      writeDevice(writer, event.device);
+      return;
+  }
+}
+
+function readEvent(reader: ByteReader): RelayEvent {
+  const kind = reader.number();
+  switch (kind) {
+    case kinds.committed: {
+      const sender = readDevice(reader);
+      const handle = handleFromBytes(reader.fixed(32));
+      const [n, attempt, digest] = [reader.number(), reader.number(), Uint8Array.from(reader.bytes())];
+      const sequence = readSequence(reader);
+      const predecessor = reader.number() === 1 ? readSequence(reader) : undefined;
+      const [change, serverTimeMs, incarnation] = [reader.number() === 1, reader.number(), reader.text()];
+      const accounts = times(reader.number(), () => accountIdFromBytes(reader.fixed(16)));
+      const deliveries = readDeliveries(reader);
+      return {
+        type: 'committed',
+        sender,
+        handle,
+        n,
+        attempt,
+        digest,
+        sequence,
+        ...(predecessor && { predecessor }),
+        change,
+        serverTimeMs,
+        incarnation,
+        accounts,
+        deliveries,
+      };
+    }
+    case kinds.direct: {
+      const [sender, messageId] = [readDevice(reader), messageIdFromBytes(reader.fixed(16))];
+      return { type: 'direct', sender, messageId, serverTimeMs: reader.number(), deliveries: readDeliveries(reader) };
+    }
+    case kinds.mailbox_begun: {
+      const device = readDevice(reader);
+      return { type: 'mailbox_begun', device, incarnation: reader.text(), drawnUnder: reader.text() };
+    }
+    case kinds.trimmed:
+      return { type: 'trimmed', device: readDevice(reader), upTo: reader.number() };
+    case kinds.expired:
+      return { type: 'expired', device: readDevice(reader), nowMs: reader.number() };
+    case kinds.dropped:
+      return { type: 'dropped', device: readDevice(reader) };
+    default:
+      throw new RangeError(`an event of kind ${kind}`);
+  }
+}
+
+function writeDevice(writer: ByteWriter, { account, device, addedIn }: DeviceKey): void {
+  writer.fixed(uuidToBytes(account));
+  writer.number(device);
+  writer.number(addedIn);
+}
+
+function readDevice(reader: ByteReader): DeviceKey {
+  const account = accountIdFromBytes(reader.fixed(16));
+  return { account, device: parseDeviceId(reader.number()), addedIn: reader.number() };
+}
+
+function writeSequence(writer: ByteWriter, { era, number }: Sequence): void {
+  writer.number(era);
+  writer.number(number);
+}
+
+function readSequence(reader: ByteReader): Sequence {
+  return { era: parseEra(reader.number()), number: reader.number() };
+}
+
+/** Each envelope once, then the devices with the place of theirs. */
+function writeDeliveries(writer: ByteWriter, deliveries: readonly Delivery[]): void {
+  const places = new Map<Uint8Array, number>();
+  for (const { envelope } of deliveries) if (!places.has(envelope)) places.set(envelope, places.size);
+  writer.number(places.size);
+  for (const envelope of places.keys()) writer.bytes(envelope);
+  writer.number(deliveries.length);
+  for (const { device, envelope } of deliveries) {
+    writeDevice(writer, device);
+    writer.number(places.get(envelope) ?? 0);
+  }
+}
+
+function readDeliveries(reader: ByteReader): Delivery[] {
+  const envelopes = times(reader.number(), () => Uint8Array.from(reader.bytes()));
+  return times(reader.number(), () => {
+    const device = readDevice(reader);
+    const envelope = envelopes[reader.number()];
+    if (envelope === undefined) throw new RangeError('an envelope that is not there');
+    return { device, envelope };
+  });
+}
+
+function times<T>(count: number, make: () => T): T[] {
+  return Array.from({ length: count }, make);
+}

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { sources } from './sources.ts';
+
+const MOST_LINES = 400;
+
+describe('a source file', () => {
+  it(`has at most ${MOST_LINES} lines`, () => {
+    const long = sources()
+      .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
+      .filter(({ lines }) => lines > MOST_LINES);
+    expect(long).toEqual([]);
+  });
+
+  it('is found in every workspace', () => {
+    const workspaces = new Set(sources().map(({ path }) => path.split('/')[0]));
+    expect([...workspaces].sort()).toEqual(['cli', 'client-core', 'keyserver', 'protocol', 'relay', 'storage']);
+  });
+
+  it('is no drawer', () => {
+    const drawers = sources().filter(({ path }) => /\/(utils?|helpers?|common|misc)(\/|\.ts$)/.test(path));
+    expect(drawers.map(({ path }) => path)).toEqual([]);
+  });
+});

@@ -1,0 +1,4 @@
+import { describeAdapter } from './describe-adapter.ts';
+import { memoryAdapter } from './memory-adapter.ts';
+
+describeAdapter(memoryAdapter);
