@@ -1,5 +1,5 @@
 import type { ClientErrorCode } from './errors.ts';
-import type { ErrorCode } from '@waxwing/protocol';
+import { isErrorCode, type ErrorCode } from '@waxwing/protocol';
 import type { LinkState } from './transport/relay-link.ts';
 
 /**
@@ -56,7 +56,7 @@ export function finalError(state: ConnectionState): ErrorCode | ClientErrorCode 
     case 'closed':
       return state.state;
     case 'needs-auth':
-      return 'token_rejected';
+      return state.reason !== undefined && isErrorCode(state.reason) ? state.reason : 'token_rejected';
     default:
       return undefined;
   }

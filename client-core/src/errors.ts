@@ -36,7 +36,7 @@ export type ClientErrorCode = keyof typeof clientErrors;
 export class WaxwingError extends Error {
   readonly code: ClientErrorCode | ErrorCode;
   readonly retryable: boolean;
-  readonly retryAfterMs?: number;
+  declare readonly retryAfterMs?: number;
   constructor(
     code: ClientErrorCode | ErrorCode,
     options: { cause?: unknown; retryAfterMs?: number; message?: string } = {},

@@ -11,7 +11,7 @@ describe('the README', () => {
   const readme = read('README.md');
   const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
 
-  it('has ten lines after the imports from Node, as examples/ten-lines.ts has them', async () => {
+  it('has the ten lines of examples/ten-lines.ts', async () => {
     expect(block.trimEnd().split('\n')).toHaveLength(10);
     const example = read('examples/ten-lines.ts').replace(/^(?:\/\/.*\n|\s*\n)+/, '');
     expect(await formatted(block)).toBe(await formatted(example));

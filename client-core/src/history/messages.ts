@@ -163,7 +163,7 @@ export class MessageStore {
   /** A key between the message's neighbours that no other conversation has taken. */
   #freeKey(message: NewMessage): OrderKey {
     const { conversation, serverTimeMs } = message;
-    const last = this.#edge('conversation = ? ORDER BY message.id DESC LIMIT 1', conversation);
+    const last = this.#edge('message.conversation = ? ORDER BY message.id DESC LIMIT 1', conversation);
     const isNewest = last === undefined || this.#stands(last, message) < 0;
     const before = isNewest ? last?.key : this.#neighbour(message, '<', 'DESC');
     const after = isNewest ? undefined : this.#neighbour(message, '>', 'ASC');

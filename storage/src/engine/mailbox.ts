@@ -41,7 +41,7 @@ export function readMailbox(
   if (mailbox === undefined) return { entries: [], marks: [] };
   const entries: MailboxEntry[] = [];
   let bytes = 0;
-  for (const { number, envelope } of context.records.rows.read(device, Math.max(after, mailbox.acked))) {
+  for (const { number, envelope } of context.records.rows.read(device, Math.max(after, mailbox.gone))) {
     bytes += envelope.length;
     if (entries.length >= max.entries || (bytes > max.bytes && entries.length > 0)) break;
     entries.push({ number, envelope });

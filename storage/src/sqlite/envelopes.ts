@@ -23,8 +23,13 @@ export type Envelopes = {
   delete(device: DeviceKey, number: number): void;
   /** Deletes at once what is little, and leaves the rest as garbage. */
   deleteUpTo(device: DeviceKey, upTo: number): void;
-  /** The device's mailbox is in its table. Rows with the same envelope bytes may share them on disk. */
+  /** The device's mailbox is in its table. */
   insert(device: DeviceKey, row: MailboxRow): void;
+  /** Whether the transaction became durable. */
+  ended(durable: boolean): void;
+
+  /** These bytes go to several mailboxes: on disk they stand once. */
+  share(envelope: Uint8Array): void;
 
   /** Deletes a little of the garbage, in the caller's transaction. Whether there was any. */
   collect(): boolean;
@@ -51,3 +56,102 @@ export function createEnvelopes(db: Db): Envelopes {
       SELECT id FROM envelope WHERE id BETWEEN ${id('?1', '0')} AND ${id('?1', '?2')} ORDER BY id LIMIT ${DELETED_AT_ONCE})`);
   const insert = db.prepare(`INSERT OR REPLACE INTO envelope VALUES (${id('?1', '?2')}, ?3, ?4, ?5, ?6, ?7)`);
   const insertShared = db.prepare('INSERT INTO shared_envelope (committed_ms, envelope) VALUES (?, ?)');
+
+  /** The id on disk of each envelope that is shared; none before the first mailbox with it is written. */
+  const shared = new WeakMap<Uint8Array, { id?: number }>();
+  let begun: { id?: number }[] = [];
+
+  const boxFor = (device: DeviceKey): number | undefined => {
+    const box = boxOf.get(deviceParameters(device));
+    return typeof box === 'number' ? box : undefined;
+  };
+  const idOf = (place: { id?: number }, row: MailboxRow): number => {
+    if (place.id !== undefined) return place.id;
+    place.id = Number(insertShared.run(row.committedMs, row.envelope).lastInsertRowid);
+    begun.push(place);
+    return place.id;
+  };
+
+  return {
+    *heads(device, from) {
+      const box = boxFor(device);
+      let next = from;
+      while (box !== undefined) {
+        const found = heads.all(box, next).map(toHead);
+        yield* found;
+        const last = found.at(-1);
+        if (last === undefined || found.length < HEADS_PER_QUERY) return;
+        next = last.number + 1;
+      }
+    },
+    *read(device, after) {
+      const box = boxFor(device);
+      let next = after + 1;
+      while (box !== undefined) {
+        const found = rows.all(box, next).map(toMailboxRow);
+        yield* found;
+        const last = found.at(-1);
+        if (last === undefined || found.length < ROWS_PER_QUERY) return;
+        next = last.number + 1;
+      }
+    },
+    abandon(device) {
+      const box = boxFor(device);
+      if (box === undefined) return;
+      removeBox.run(box);
+      addGarbage.run(box, MAX_NUMBER);
+    },
+    delete(device, number) {
+      const box = boxFor(device);
+      if (box !== undefined) removeOne.run(box, number);
+    },
+    deleteUpTo(device, upTo) {
+      const box = boxFor(device);
+      if (box === undefined) return;
+      if (removeSome.run(box, upTo).changes >= DELETED_AT_ONCE) addGarbage.run(box, upTo);
+    },
+    insert(device, row) {
+      const box = boxFor(device);
+      if (box === undefined) throw new Error('a mailbox is written before its envelopes');
+      const { number, sender, committedMs, envelope } = row;
+      const place = shared.get(envelope);
+      const sharedId = place ? idOf(place, row) : null;
+      const inline = place ? null : envelope;
+      insert.run(box, number, uuidToBytes(sender), committedMs, envelope.length, inline, sharedId);
+    },
+    ended(durable) {
+      if (!durable) for (const place of begun) delete place.id;
+      begun = [];
+    },
+    share(envelope) {
+      if (!shared.has(envelope)) shared.set(envelope, {});
+    },
+    collect() {
+      const row = toRow(someGarbage.get());
+      if (row === undefined) return false;
+      const [box, upTo] = [number(row, 'box'), number(row, 'up_to')];
+      if (removeSome.run(box, upTo).changes < DELETED_AT_ONCE) noGarbage.run(box, upTo);
+      return true;
+    },
+  };
+}
+
+function toHead(value: unknown): RowHead {
+  const row = toRow(value) ?? {};
+  return {
+    number: number(row, 'number'),
+    sender: account(row, 'sender'),
+    committedMs: number(row, 'committed_ms'),
+    bytes: number(row, 'bytes'),
+  };
+}
+
+function toMailboxRow(value: unknown): MailboxRow {
+  const row = toRow(value) ?? {};
+  return {
+    number: number(row, 'number'),
+    sender: account(row, 'sender'),
+    committedMs: number(row, 'committed_ms'),
+    envelope: blob(row, 'envelope'),
+  };
+}

@@ -16,6 +16,8 @@ export type SqlTable<Key, Value> = {
  * Every change is noted in the journal, and the bucket reported as changed.
  */
 export type TailTable<Key, Value> = Table<Key, Value> & {
+  /** How many records are to be written. */
+  readonly size: number;
   /** How many records of the bucket are to be written. */
   changed(bucket: number): number;
   /** Writes the bucket's records, inside the caller's transaction. They stay changed until `written`. */
@@ -69,6 +71,9 @@ export function createTailTable<Key, Value>(
     },
     set: put,
     delete: (key) => put(key, undefined),
+    get size() {
+      return newest.size;
+    },
     changed: (bucket) => texts.get(bucket)?.size ?? 0,
     write(bucket) {
       for (const text of texts.get(bucket) ?? []) {

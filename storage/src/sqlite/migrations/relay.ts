@@ -98,8 +98,18 @@ export const relayMigrations: readonly string[] = [
     sender BLOB NOT NULL,
     committed_ms INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
+    envelope BLOB,
+    shared INTEGER,
+    CHECK ((envelope IS NULL) <> (shared IS NULL))
+  ) STRICT;
+
+  -- Envelopes that several mailboxes hold.
+  CREATE TABLE shared_envelope (
+    id INTEGER PRIMARY KEY,
+    committed_ms INTEGER NOT NULL,
     envelope BLOB NOT NULL
   ) STRICT;
+  CREATE INDEX shared_envelope_committed ON shared_envelope (committed_ms);
 
   -- Envelopes that nothing reads any more, up to this number; deleted bit by bit.
   CREATE TABLE garbage (

@@ -1,0 +1,1 @@
+export { defaultSettings, startServer, type RunningServer, type ServerSettings } from './server.ts';

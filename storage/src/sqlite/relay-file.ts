@@ -1,0 +1,257 @@
+import type { RandomBytes } from '@waxwing/protocol';
+import { applyEvent, type Part } from '../engine/apply.ts';
+import type { RelayEvent } from '../engine/events.ts';
+import type { Records } from '../engine/records.ts';
+import type { StoreLimits } from '../store-limits.ts';
+import { BUCKETS, bucketOfDevice, bucketOfHandle } from './buckets.ts';
+import { blob, number, text, toRow } from './columns.ts';
+import { inTransaction, openDatabase, type Db } from './database.ts';
+import { createEnvelopes } from './envelopes.ts';
+import { decodeEvents, encodeEvents } from './event-codec.ts';
+import { createJournal } from './journal.ts';
+import { relayMigrations } from './migrations/relay.ts';
+import { createRelayTables } from './relay-tables.ts';
+import { createSweeper } from './sweeper.ts';
+import { createTailRows } from './tail-rows.ts';
+import { createTailTable } from './tail-table.ts';
+
+/** How many records one transaction writes to tables, and how many log rows it deletes: well under 5 ms. */
+const RECORDS_PER_STEP = 256;
+const LOG_ROWS_PER_STEP = 512;
+const EVENTS_PER_ROW = 64;
+/** How many records of each kind stay in memory after they were read or written. */
+const CACHED = 20_000;
+/** Envelopes from this length on stand once on disk when several mailboxes hold them. */
+const SHARED_FROM_BYTES = 256;
+
+/**
+ * relay.db. An event is durable as a row of the log; memory has what the events made of the tables (the tail); and bit by
+ * bit, bucket by bucket, the tail is written to the tables and the log's head deleted. Opening = the tables, and the log
+ * again for each bucket from where its tables are.
+ *
+ *     record ──▶ pending ──commit──▶ log + tail ──step──▶ tables
+ *                   └────revert───▶ (nothing)
+ */
+export type RelayFile = {
+  readonly incarnation: string;
+  readonly records: Records;
+  /** Makes the event true in memory; it is pending until `commit`, `keep` or `revert`. */
+  record(event: RelayEvent): void;
+  /** A place among the pending events to revert to. */
+  mark(): Mark;
+  /** Takes back the events recorded since the mark. */
+  revert(mark: Mark): void;
+  /** Makes all pending and kept events durable. Throws if the file cannot be written; then they are still pending. */
+  commit(): void;
+  /** The pending events stay, and become durable with the next commit. */
+  keep(): void;
+  /** Writes a row to the disk and nothing else. Throws if the file cannot be written. */
+  probe(): void;
+  /** From now on, steps write what was recorded before the call before this one. */
+  age(): void;
+  /** How many records wait to be written to the tables. */
+  backlog(): number;
+  /** Writes a part of the aged tail, in one short transaction. Whether more is left to do. Throws if it cannot write. */
+  step(): boolean;
+  /** Deletes a part of what is past its time on disk. Whether more is left to do. Throws if it cannot write. */
+  sweep(nowMs: number): boolean;
+  /** Brings everything to the tables if it can, and closes the file. */
+  close(): void;
+};
+
+type Mark = { readonly events: number; readonly changes: number };
+
+export function openRelayFile(o: {
+  readonly folder: string;
+  readonly restored: boolean;
+  readonly randomBytes: RandomBytes;
+  readonly limits: StoreLimits;
+}): RelayFile {
+  const { limits } = o;
+  const db = openDatabase(o.folder, 'relay.db', relayMigrations);
+  const incarnation = takeIncarnation(db, o.randomBytes, o.restored);
+
+  const journal = createJournal();
+  let lastId = 0;
+  /** The first event of each bucket that its tables do not have. */
+  const behind = new Map<number, number>();
+  const onChange = (bucket: number): void => {
+    if (!behind.has(bucket)) behind.set(bucket, lastId + 1);
+  };
+  const tables = createRelayTables(db);
+  const envelopes = createEnvelopes(db);
+  const tailOf = { journal, onChange, cached: CACHED };
+  const mailboxes = createTailTable(tables.mailboxes, tailOf);
+  const counters = createTailTable(tables.counters, tailOf);
+  const memories = createTailTable(tables.memories, tailOf);
+  const entries = createTailTable(tables.entries, tailOf);
+  const shares = createTailTable(tables.shares, tailOf);
+  const seen = createTailTable(tables.seen, tailOf);
+  const entriesOf: Parameters<typeof createTailRows>[0]['entriesOf'] = (device) =>
+    mailboxes.get(device)?.fill.entries ?? 0;
+  const rows = createTailRows({ envelopes, journal, onChange, entriesOf });
+  const records = { counters, memories, entries, mailboxes, shares, seen, rows };
+  const tails = [counters, memories, entries, mailboxes, shares, seen];
+
+  const addLog = db.prepare('INSERT INTO log VALUES (?, ?)');
+  const cutLog = db.prepare(
+    `DELETE FROM log WHERE id < ? AND id <= (SELECT min(id) FROM log) + ${LOG_ROWS_PER_STEP - 1}`,
+  );
+  const setBucket = db.prepare('INSERT OR REPLACE INTO bucket VALUES (?, ?)');
+
+  /** Recorded, and not durable yet. */
+  let pending: RelayEvent[] = [];
+
+  const record = (event: RelayEvent): void => {
+    pending.push(event);
+    if (event.type === 'committed' || event.type === 'direct') shareEnvelopes(event.deliveries.map((d) => d.envelope));
+    applyEvent(records, event, limits);
+  };
+  const shareEnvelopes = (all: readonly Uint8Array[]): void => {
+    const once = new Set<Uint8Array>();
+    for (const envelope of all) {
+      if (once.has(envelope) && envelope.length >= SHARED_FROM_BYTES) envelopes.share(envelope);
+      once.add(envelope);
+    }
+  };
+  /** Adds the pending events to the log, in the caller's transaction; answers the id of the last row. */
+  const log = (): number => {
+    let id = lastId;
+    for (const group of inRows(pending)) addLog.run(++id, encodeEvents(group));
+    return id;
+  };
+  const logged = (id: number): void => {
+    lastId = id;
+    pending = [];
+    journal.clear();
+  };
+
+  replay();
+
+  let [aged, younger] = [lastId, lastId];
+  const sweeper = createSweeper({ db, limits, counters, mailboxes, record });
+
+  /** The buckets that have waited longest, as many as fit into a step, but at least one. */
+  const nextBuckets = (): number[] => {
+    const waiting = [...behind].filter(([, since]) => since <= aged).sort(([, a], [, b]) => a - b);
+    const chosen: number[] = [];
+    let size = 0;
+    for (const [bucket] of waiting) {
+      size += tails.reduce((sum, tail) => sum + tail.changed(bucket), rows.changed(bucket));
+      if (chosen.length > 0 && size > RECORDS_PER_STEP) break;
+      chosen.push(bucket);
+    }
+    return chosen;
+  };
+
+  const step = (): boolean => {
+    const chosen = nextBuckets();
+    const begin = Math.min(lastId + 1, ...[...behind].filter(([b]) => !chosen.includes(b)).map(([, since]) => since));
+    try {
+      const [id, more] = inTransaction(db, () => {
+        const last = log();
+        for (const bucket of chosen) {
+          rows.writeDeletions(bucket);
+          for (const tail of tails) tail.write(bucket);
+          rows.writeRows(bucket);
+          setBucket.run(bucket, last);
+        }
+        const cut = cutLog.run(begin).changes;
+        const collected = envelopes.collect();
+        return [last, cut === LOG_ROWS_PER_STEP || collected] as const;
+      });
+      envelopes.ended(true);
+      logged(id);
+      for (const bucket of chosen) {
+        rows.written(bucket);
+        for (const tail of tails) tail.written(bucket);
+        behind.delete(bucket);
+      }
+      return more || [...behind.values()].some((since) => since <= aged);
+    } catch (error) {
+      envelopes.ended(false);
+      throw error;
+    }
+  };
+  const age = (): void => {
+    [aged, younger] = [younger, lastId + (pending.length > 0 ? 1 : 0)];
+  };
+
+  /** The events of the log, for each part that is not up to date in its table. */
+  function replay(): void {
+    const upTo = new Map<number, number>();
+    for (const value of db.prepare('SELECT * FROM bucket').all()) {
+      const row = toRow(value) ?? {};
+      upTo.set(number(row, 'bucket'), number(row, 'written_up_to'));
+    }
+    lastId = Math.max(0, ...upTo.values());
+    for (const value of db.prepare('SELECT * FROM log ORDER BY id').all()) {
+      const row = toRow(value) ?? {};
+      const id = number(row, 'id');
+      lastId = id - 1;
+      const applies = (part: Part): boolean => (upTo.get(bucketOf(part)) ?? 0) < id;
+      for (const event of decodeEvents(blob(row, 'events'))) applyEvent(records, event, limits, applies);
+      lastId = id;
+    }
+    lastId = Math.max(lastId, ...upTo.values());
+    journal.clear();
+  }
+
+  return {
+    incarnation,
+    records,
+    record,
+    mark: () => ({ events: pending.length, changes: journal.mark }),
+    revert({ events, changes }) {
+      journal.undoTo(changes);
+      pending.length = events;
+    },
+    commit() {
+      if (pending.length > 0) logged(inTransaction(db, log));
+    },
+    keep: () => journal.clear(),
+    probe() {
+      inTransaction(db, () => setBucket.run(BUCKETS, lastId));
+    },
+    age,
+    backlog: () => tails.reduce((sum, tail) => sum + tail.size, rows.size),
+    step,
+    sweep: (nowMs) => sweeper.sweep(nowMs),
+    close() {
+      try {
+        age();
+        age();
+        while (step());
+        db.pragma('wal_checkpoint(TRUNCATE)');
+      } finally {
+        db.close();
+      }
+    },
+  };
+}
+
+/** A row of the log holds one submit, or some small events. */
+function inRows(events: readonly RelayEvent[]): RelayEvent[][] {
+  const rows: RelayEvent[][] = [];
+  let open = false;
+  for (const event of events) {
+    const row = open ? rows.at(-1) : undefined;
+    if (row) row.push(event);
+    else rows.push([event]);
+    open = event.type !== 'committed' && event.type !== 'direct' && (row?.length ?? 1) < EVENTS_PER_ROW;
+  }
+  return rows;
+}
+
+function bucketOf(part: Part): number {
+  return part.type === 'handle' ? bucketOfHandle(part.handle) : bucketOfDevice(part.device);
+}
+
+/** The incarnation in the file: drawn when the file is new, and anew when it was restored. */
+function takeIncarnation(db: Db, randomBytes: RandomBytes, restored: boolean): string {
+  const row = toRow(db.prepare('SELECT incarnation FROM store').get());
+  if (row && !restored) return text(row, 'incarnation');
+  const incarnation = Buffer.from(randomBytes(16)).toString('base64url');
+  inTransaction(db, () => db.prepare('INSERT OR REPLACE INTO store VALUES (1, ?)').run(incarnation));
+  return incarnation;
+}
