@@ -29,7 +29,7 @@ export function problemJson(code: ErrorCode, status?: number, detail?: string): 
     title: row.meaning,
     status: status ?? row.status ?? 400,
     code,
-    retryable: row.retry !== 'never',
+    retryable: row.retry === 'retry' || row.retry === 'reauthenticate',
     ...(detail !== undefined && { detail }),
   };
 }

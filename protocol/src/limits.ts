@@ -76,6 +76,7 @@ export const limits = {
   oneTimeKeysRemembered: 1_000,
   prekeysLowBelow: 20,
   accountsPerBundles: 100,
+  bundlesPerAnswer: 1_000,
   idempotencyKeyMs: MINUTE,
   oneTimeTakesPerPairBurst: 6,
   oneTimeTakesPerPairRefillMs: 10 * MINUTE,

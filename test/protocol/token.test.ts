@@ -39,6 +39,23 @@ describe('a token', () => {
     expect(readClaims(signToken(claims, sign))).toEqual(claims);
   });
 
+  it('comes back whatever its claims are', () => {
+    const text = fc.string({ maxLength: 60 });
+    const times = { iat: fc.maxSafeInteger(), exp: fc.maxSafeInteger() };
+    const claims: fc.Arbitrary<TokenClaims> = fc.oneof(
+      fc.record({ iss: text, aud: text, ...times, nonce: text }, { noNullPrototype: true }),
+      fc.record(
+        { iss: text, aud: text, ...times, req: text, gen: fc.array(text, { maxLength: 6 }) },
+        { noNullPrototype: true },
+      ),
+    );
+    fc.assert(
+      fc.property(claims, (one) => {
+        expect(readClaims(signToken(one, sign))).toEqual(one);
+      }),
+    );
+  });
+
   it.each([relay, http])('is a compact JWS that any library verifies', async (claims) => {
     const token = signToken(claims, sign);
     const { payload, protectedHeader } = await compactVerify(token, keys.publicKey, { algorithms: ['EdDSA'] });

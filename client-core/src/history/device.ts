@@ -105,11 +105,17 @@ export class DeviceStore {
     return row && incarnation ? { incarnation, number: integer(row, 'mailbox_committed') } : undefined;
   }
 
+  /** Within one mailbox the position only rises. */
   setCommitted(position: Position): void {
+    const { incarnation, number } = position;
     this.#db.run(
-      'UPDATE device SET mailbox_incarnation = ?, mailbox_committed = ?',
-      position.incarnation,
-      position.number,
+      `UPDATE device SET
+         mailbox_committed = CASE WHEN mailbox_incarnation = ? THEN max(mailbox_committed, ?) ELSE ? END,
+         mailbox_incarnation = ?`,
+      incarnation,
+      number,
+      number,
+      incarnation,
     );
   }
 }

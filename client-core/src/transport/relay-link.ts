@@ -20,8 +20,6 @@ import { UnreachableError, WaxwingError } from '../errors.ts';
 import { Backoff } from './backoff.ts';
 import { Connection, type ConnectionEnd, type ConnectionOptions } from './connection.ts';
 
-export type { AnswerChallenge } from './connection.ts';
-
 /** How a link stands. `live` is after Drained. */
 export type LinkState =
   | { readonly type: 'down'; readonly retryAtMs?: number; readonly reason?: string }

@@ -1,9 +1,6 @@
 import { KEMPublicKey, PublicKey } from '@signalapp/libsignal-client';
 import { isPublicKey } from '@waxwing/protocol';
 
-/** Type 8 (Kyber-1024) and the key. */
-const KYBER_KEY_BYTES = 1 + 1_568;
-
 /**
  * The points of small order on Curve25519 and its twist with a canonical u coordinate, little-endian: every agreement with
  * one of them gives zero, and libsignal refuses it. Source: https://cr.yp.to/ecdh.html, "validate public keys".
@@ -34,9 +31,8 @@ export function isAgreementKey(key: Uint8Array): boolean {
   }
 }
 
-/** Whether libsignal takes a key as a Kyber-1024 public key of exactly this length. */
+/** Whether libsignal takes a key as a Kyber-1024 public key: type 8 and 1,568 bytes, no more and no less. */
 export function isKyberKey(key: Uint8Array): boolean {
-  if (key.length !== KYBER_KEY_BYTES) return false;
   try {
     KEMPublicKey.deserialize(new Uint8Array(key));
     return true;

@@ -49,7 +49,7 @@ const Bundles = Type.Object({ bundles: Type.Array(AccountBundles) });
 const schema = {
   summary: 'One prekey bundle per device of each account',
   description:
-    'Takes one-time keys. A token is good for one such request; a repeat needs a fresh one, or the same Idempotency-Key. Accounts that do not exist are left out, and so are devices that have not published yet. Above the rate of a pair the bundles come without one-time keys.',
+    'Takes one-time keys. A token is good for one such request; a repeat needs a fresh one, or the same Idempotency-Key. Accounts that do not exist are left out, and so are devices that have not published yet. Above the rate of a pair the bundles come without one-time keys. Accounts with more than 1,000 devices together are refused with too_large: ask for fewer at a time.',
   headers: IdempotencyHeaders,
   querystring: NoQuery,
   body: BundlesRequest,
@@ -86,6 +86,7 @@ async function takeBundles(deps: RouteDeps, caller: Caller, asked: readonly stri
   const lists = await Promise.all(accounts.map((account) => deps.storage.directory.deviceList(account)));
   // An account that does not exist counts as one bundle, or guessing would be free.
   const cost = lists.reduce((sum, stored) => sum + (stored?.list.devices.length ?? 1), 0);
+  if (cost > limits.bundlesPerAnswer) return refused('too_large', { detail: 'bundles in one answer' });
   const waitMs = deps.rates.bundlesPerCaller.take(caller.device.account, cost);
   if (waitMs > 0) return refused('rate_limited', { retryAfterMs: waitMs });
   const bundles = lists.flatMap((stored) => (stored ? [takeAccount(deps, caller.device.account, stored)] : []));

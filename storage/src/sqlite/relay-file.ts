@@ -1,4 +1,5 @@
 import type { RandomBytes } from '@waxwing/protocol';
+import { deviceKeyText } from '../device-key.ts';
 import { applyEvent, type Part } from '../engine/apply.ts';
 import type { RelayEvent } from '../engine/events.ts';
 import type { Records } from '../engine/records.ts';
@@ -19,6 +20,8 @@ import { createTailTable } from './tail-table.ts';
 const RECORDS_PER_STEP = 256;
 const LOG_ROWS_PER_STEP = 512;
 const EVENTS_PER_ROW = 64;
+/** Beyond so many, pending events that later ones overtake are let go: a full disk must not fill the memory. */
+const PENDING_MAX = 4_096;
 /** How many records of each kind stay in memory after they were read or written. */
 const CACHED = 20_000;
 /** Envelopes from this length on stand once on disk when several mailboxes hold them. */
@@ -43,6 +46,8 @@ export type RelayFile = {
   revert(mark: Mark): void;
   /** Makes all pending and kept events durable. Throws if the file cannot be written; then they are still pending. */
   commit(): void;
+  /** Whether something pending may not be spoken of before it is durable. */
+  mustCommit(): boolean;
   /** The pending events stay, and become durable with the next commit. */
   keep(): void;
   /** Writes a row to the disk and nothing else. Throws if the file cannot be written. */
@@ -209,7 +214,11 @@ export function openRelayFile(o: {
     commit() {
       if (pending.length > 0) logged(inTransaction(db, log));
     },
-    keep: () => journal.clear(),
+    mustCommit: () => pending.some(({ type }) => type === 'committed' || type === 'direct' || type === 'dropped'),
+    keep() {
+      journal.clear();
+      if (pending.length > PENDING_MAX) pending = withoutOvertaken(pending);
+    },
     probe() {
       inTransaction(db, () => setBucket.run(BUCKETS, lastId));
     },
@@ -235,12 +244,27 @@ function inRows(events: readonly RelayEvent[]): RelayEvent[][] {
   const rows: RelayEvent[][] = [];
   let open = false;
   for (const event of events) {
-    const row = open ? rows.at(-1) : undefined;
+    const row: RelayEvent[] | undefined = open ? rows.at(-1) : undefined;
     if (row) row.push(event);
     else rows.push([event]);
     open = event.type !== 'committed' && event.type !== 'direct' && (row?.length ?? 1) < EVENTS_PER_ROW;
   }
   return rows;
+}
+
+/** Of one mailbox's trims and expiries only the last counts. */
+function withoutOvertaken(events: readonly RelayEvent[]): RelayEvent[] {
+  const overtaken = new Set<string>();
+  const left: RelayEvent[] = [];
+  for (const event of events.toReversed()) {
+    if (event.type === 'trimmed' || event.type === 'expired') {
+      const key = `${event.type}.${deviceKeyText(event.device)}`;
+      if (overtaken.has(key)) continue;
+      overtaken.add(key);
+    }
+    left.push(event);
+  }
+  return left.reverse();
 }
 
 function bucketOf(part: Part): number {

@@ -5,6 +5,7 @@ import {
   createDevice,
   createPerson,
   ecKey,
+  forgePerson,
   kyberKey,
   registration,
   signedKey,
@@ -112,6 +113,11 @@ describe('a first list is refused with', () => {
   test.each(malformed)('%s', async (_name, changes) => {
     const person = createPerson(changes);
     await expectRefused(person, registration(person), 400, 'malformed');
+  });
+
+  test('an identity key of small order, whose signatures anybody can make', async () => {
+    const person = forgePerson();
+    await expectRefused(person, registration(person), 422, 'bad_key');
   });
 
   test('bytes that are no list', async () => {
@@ -231,6 +237,15 @@ describe('an upload is refused as a whole with', () => {
       'key_conflict',
       409,
       () => (keys) => ({ ...keys, oneTimeKeys: [ecKey(1), ecKey(2), ecKey(1)] }),
+    ],
+    [
+      'one one-time key twice',
+      'key_conflict',
+      409,
+      () => (keys) => {
+        const key = ecKey(1);
+        return { ...keys, oneTimeKeys: [key, key] };
+      },
     ],
     [
       'one id for two Kyber keys',

@@ -4,7 +4,7 @@ import { limits, type BundlesJson } from '@waxwing/protocol';
 import type { LightMyRequestResponse } from 'fastify';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createFixture, problemOf, type Ask, type Fixture } from './keyserver-fixture.ts';
-import { bearer, claimsFor, listText, prekeys, type Person } from './person.ts';
+import { bearer, claimsFor, createDevice, createPerson, listText, prekeys, type Person } from './person.ts';
 
 const PATH = '/v1/bundles';
 
@@ -78,6 +78,20 @@ describe('POST /v1/bundles', () => {
     const answer = await f.ask(alice, 'POST', PATH, { accounts });
     expect(problemOf(answer)).toEqual({ status: 400, code: 'malformed' });
   });
+});
+
+test('more bundles than one answer may hold are refused, and cost nothing', async () => {
+  const devices = Array.from({ length: limits.devicesPerAccount }, (_, index) => createDevice(index + 1, 1).listed);
+  const accounts = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const person = createPerson({ devices });
+      const list = { signed: Buffer.from(listText(person.signed), 'base64url'), list: person.list };
+      await f.storage.directory.register({ list, prekeys: {} });
+      return person.account;
+    }),
+  );
+  expect(problemOf(await ask(alice, accounts))).toEqual({ status: 413, code: 'too_large' });
+  expect(bundlesOf(await ask(alice, accounts.slice(1)))).toHaveLength(7);
 });
 
 describe('a pair', () => {

@@ -232,6 +232,10 @@ describe('logs', () => {
     await f.open('GET', '/canary-path', undefined, canary);
     await f.open('GET', '/v1/accounts/%ffcanary/device-list');
     await f.open('POST', '/v1/accounts', '{"canary":"canary"', canary);
+    const names = ['level', 'time', 'pid', 'hostname', 'part', 'route', 'status', 'code', 'ms'];
+    for (const line of f.logged().trim().split('\n')) {
+      expect(names).toEqual(expect.arrayContaining(Object.keys(JSON.parse(line) as object)));
+    }
     f.app.log.info({
       authorization: 'canary',
       token: 'canary',

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes, randomUUID, sign as signEd25519 } from 'node:crypto';
-import { IdentityKeyPair, KEMKeyPair, PrivateKey, usernames } from '@signalapp/libsignal-client';
+import { IdentityKeyPair, KEMKeyPair, PrivateKey, PublicKey, usernames } from '@signalapp/libsignal-client';
 import {
   audience,
   encodeSignedDeviceList,
@@ -7,6 +7,7 @@ import {
   parseDeviceId,
   requestHash,
   signDeviceList,
+  signedBytes,
   signToken,
   tokenTimes,
   type AccountId,
@@ -75,6 +76,28 @@ export function createPerson(changes: Partial<DeviceList> = {}): Person {
     ...changes,
   };
   return { account, identity, device, list, signed: signList(identity, list) };
+}
+
+/** An identity key of order 2. For every second message the neutral element and zero are its signature. */
+export const weakIdentityKey = new Uint8Array([5, ...Buffer.alloc(32)]);
+const WEAK_SIGNATURE = new Uint8Array([1, ...Buffer.alloc(63)]);
+
+/** A list under the weak identity key that verifies, though nobody has the private key. */
+export function forgeList(list: DeviceList, previous?: IdentityKeyPair): SignedDeviceList {
+  const weakKey = PublicKey.deserialize(weakIdentityKey);
+  const signPrevious = previous && ((message: Uint8Array) => previous.privateKey.sign(new Uint8Array(message)));
+  for (let createdAtMs = 1; createdAtMs < 1_000; createdAtMs++) {
+    const weak = { ...list, identityKey: weakIdentityKey, createdAtMs };
+    const signed = signDeviceList(weak, () => WEAK_SIGNATURE, signPrevious);
+    const message = new Uint8Array(signedBytes('device-list', signed.bytes));
+    if (weakKey.verify(message, WEAK_SIGNATURE)) return signed;
+  }
+  throw new Error('no list verifies');
+}
+
+export function forgePerson(): Person {
+  const person = createPerson();
+  return { ...person, signed: forgeList(person.list) };
 }
 
 export const listText = (signed: SignedDeviceList): string => text(encodeSignedDeviceList(signed));

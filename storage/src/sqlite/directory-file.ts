@@ -1,0 +1,89 @@
+import { sameBytes, type AccountId, type DeviceList } from '@waxwing/protocol';
+import type { NewAccount } from '../directory-store.ts';
+import type { StoreLimits } from '../store-limits.ts';
+import { openDatabase, inTransaction } from './database.ts';
+import { createSqliteLists, type SqliteLists } from './lists.ts';
+import { directoryMigrations } from './migrations/directory.ts';
+import { createSqlitePrekeys, type SqlitePrekeys } from './prekeys.ts';
+import { createSqliteUsernames, type SqliteUsernames } from './usernames.ts';
+
+/** directory.db: accounts, lists, generations, prekeys, usernames. Every write happens inside `transaction`. */
+export type DirectoryFile = {
+  readonly lists: SqliteLists;
+  readonly prekeys: SqlitePrekeys;
+  readonly usernames: SqliteUsernames;
+  register(
+    account: NewAccount,
+    nowMs: number,
+  ): 'created' | 'same' | 'account_exists' | 'username_taken' | 'key_conflict';
+  newestList(account: AccountId): DeviceList | undefined;
+  /** What `work` does is durable when this returns, or none of it if it throws. */
+  transaction<T>(work: () => T): T;
+  /** Inside a transaction: if `work` throws, nothing of it is kept and the rest stays. */
+  part<T>(work: () => T): T;
+  /** Deletes some of what is past its time. Whether more may be left. */
+  sweep(nowMs: number): boolean;
+  close(): void;
+};
+
+export function openDirectoryFile(o: {
+  readonly folder: string;
+  /** The relay store's. */
+  readonly incarnation: string;
+  readonly limits: StoreLimits;
+}): DirectoryFile {
+  const { limits, incarnation } = o;
+  const db = openDatabase(o.folder, 'directory.db', directoryMigrations);
+  const prekeys = createSqlitePrekeys(db, { incarnation, limits });
+  const lists = createSqliteLists(db, { onRemoved: (device) => prekeys.forget(device) });
+  const usernames = createSqliteUsernames(db, limits);
+
+  const publishFirst = ({ list, prekeys: upload }: NewAccount): boolean =>
+    list.list.devices.every(({ device, addedIn }) => {
+      return prekeys.publish({ account: list.list.account, device, addedIn }, upload) === 'stored';
+    });
+  const part = <T>(work: () => T): T => {
+    db.exec('SAVEPOINT part');
+    try {
+      const result = work();
+      db.exec('RELEASE part');
+      return result;
+    } catch (error) {
+      if (db.inTransaction) db.exec('ROLLBACK TO part; RELEASE part');
+      lists.forget();
+      throw error;
+    }
+  };
+
+  return {
+    lists,
+    prekeys,
+    usernames,
+    newestList: (account) => lists.newest(account),
+    register(asked, nowMs) {
+      const { list, usernameHash } = asked;
+      const { account } = list.list;
+      const stored = lists.deviceList(account);
+      if (stored) return sameBytes(stored.signed, list.signed) ? 'same' : 'account_exists';
+      if (usernameHash && !usernames.isFree(account, usernameHash, nowMs)) return 'username_taken';
+      if (!publishFirst(asked)) return 'key_conflict';
+      lists.add(list);
+      if (usernameHash) usernames.take(account, usernameHash, nowMs);
+      return 'created';
+    },
+    transaction(work) {
+      try {
+        return inTransaction(db, work);
+      } catch (error) {
+        lists.forget();
+        throw error;
+      }
+    },
+    part,
+    sweep: (nowMs) => inTransaction(db, () => usernames.sweep(nowMs)),
+    close() {
+      db.pragma('wal_checkpoint(TRUNCATE)');
+      db.close();
+    },
+  };
+}

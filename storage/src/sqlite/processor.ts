@@ -1,0 +1,192 @@
+import { deviceKeyText } from '../device-key.ts';
+import type { EngineContext } from '../engine/context.ts';
+import type { RelayEvent } from '../engine/events.ts';
+import { entries, heads } from '../engine/heads.ts';
+import { ackMailbox, dropMailbox, openMailbox, readMailbox } from '../engine/mailbox.ts';
+import { submit, submitDirect } from '../engine/submit.ts';
+import type { StoreLimits } from '../store-limits.ts';
+import {
+  isDirectoryRequest,
+  isRelayRequest,
+  type Answer,
+  type CallName,
+  type Calls,
+  type DirectoryCalls,
+  type FromWorker,
+  type Handlers,
+  type RelayCalls,
+  type Request,
+  type ToWorker,
+} from './calls.ts';
+import { isUnwritable } from './database.ts';
+import type { DirectoryFile } from './directory-file.ts';
+import type { RelayFile } from './relay-file.ts';
+import { seededBytes } from './seeded-bytes.ts';
+
+type Batch = Extract<ToWorker, { type: 'batch' }>;
+type Answers = Extract<FromWorker, { type: 'answers' }>;
+
+/**
+ * Answers a batch of calls. What it makes durable shares one commit per file (group commit), the directory's before the
+ * relay's. If the relay's file cannot be written, what would have been committed is taken back and answered `store_full`;
+ * reading, opening and acking go on.
+ */
+export function processBatch(
+  batch: Batch,
+  o: { readonly relay: RelayFile; readonly directory: DirectoryFile; readonly limits: StoreLimits },
+): Answers {
+  const { relay } = o;
+  const answers = new Map<Request, Answer>();
+  answerDirectory(batch, o.directory, answers);
+
+  const asked = batch.requests.filter((request) => isRelayRequest(request));
+  const touched = new Set<string>();
+  const context: EngineContext = {
+    records: relay.records,
+    record(event) {
+      relay.record(event);
+      if (isSubmit(event)) for (const { device } of event.deliveries) touched.add(deviceKeyText(device));
+    },
+    newestList: (account) => o.directory.newestList(account),
+    incarnation: relay.incarnation,
+    nowMs: batch.nowMs,
+    randomBytes: seededBytes(batch.seed),
+    limits: o.limits,
+  };
+  const handlers = relayHandlers(context, relay);
+  const start = relay.mark();
+  for (const request of asked) answers.set(request, answerRelay(request, handlers, relay));
+  try {
+    if (relay.mustCommit()) relay.commit();
+    else relay.keep();
+  } catch (error) {
+    relay.revert(start);
+    touched.clear();
+    for (const request of asked) {
+      answers.set(request, isUnwritable(error) ? answerReading(request, handlers, relay) : failure(error));
+    }
+    relay.keep();
+  }
+  return {
+    type: 'answers',
+    answers: batch.requests.map((request) => answers.get(request) ?? { type: 'fault', message: 'not a call' }),
+    woken: [...touched],
+  };
+}
+
+function isSubmit(event: RelayEvent): event is Extract<RelayEvent, { type: 'committed' | 'direct' }> {
+  return event.type === 'committed' || event.type === 'direct';
+}
+
+function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<RelayCalls> {
+  return {
+    submit: (asked) => submit(context, asked),
+    submitDirect: (asked) => submitDirect(context, asked),
+    open: (device, committed) => openMailbox(context, device, committed),
+    read: (device, after, max) => readMailbox(context, device, after, max),
+    ack: (device, committed) => ackMailbox(context, device, committed),
+    heads: (handles) => heads(context, handles),
+    entries: (handle, era, numbers, asker) => entries(context, { handle, era, numbers, asker }),
+    drop: (device) => dropMailbox(context, device),
+    check: () => relay.probe(),
+  };
+}
+
+function answerRelay(
+  request: Request<keyof RelayCalls>,
+  handlers: Handlers<RelayCalls>,
+  relay: RelayFile,
+): Answer {
+  const mark = relay.mark();
+  try {
+    return { type: 'answer', value: dispatch(handlers, request) };
+  } catch (error) {
+    relay.revert(mark);
+    return failure(error);
+  }
+}
+
+/** Answers what needs no commit. */
+function answerReading(
+  request: Request<keyof RelayCalls>,
+  handlers: Handlers<RelayCalls>,
+  relay: RelayFile,
+): Answer {
+  const mark = relay.mark();
+  const answer = answerRelay(request, handlers, relay);
+  if (!relay.mustCommit()) return answer;
+  relay.revert(mark);
+  if (request.name === 'drop') return { type: 'store_full' };
+  return { type: 'answer', value: { type: 'refused', code: 'store_full' } };
+}
+
+function answerDirectory(batch: Batch, directory: DirectoryFile, answers: Map<Request, Answer>): void {
+  const asked = batch.requests.filter((request) => isDirectoryRequest(request));
+  if (asked.length === 0) return;
+  const handlers = directoryHandlers(directory, batch.nowMs);
+  try {
+    directory.transaction(() => {
+      for (const request of asked) answers.set(request, answerPart(request, handlers, directory));
+    });
+  } catch (error) {
+    // Each on its own: what only reads is answered all the same.
+    for (const request of asked) answers.set(request, failure(error));
+    if (!isUnwritable(error)) return;
+    for (const request of asked) answers.set(request, answerAlone(request, handlers, directory));
+  }
+}
+
+function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<DirectoryCalls> {
+  const { lists, prekeys, usernames } = directory;
+  return {
+    register: (account) => directory.register(account, nowMs),
+    deviceList: (account) => lists.deviceList(account),
+    putDeviceList: (next) => lists.put(next),
+    claimGeneration: (device, tokens) => lists.claim(device, tokens),
+    holdsGeneration: (device, tokens) => lists.holds(device, tokens),
+    setUsername: (account, hash) => usernames.set(account, hash, nowMs),
+    findUsername: (hash) => usernames.find(hash),
+    removeUsername: (account) => usernames.giveUp(account, nowMs),
+    publish: (device, keys) => prekeys.publish(device, keys),
+    take: (device, { oneTime }) => prekeys.take(device, oneTime),
+    count: (device) => prekeys.count(device),
+    repeated: (device) => prekeys.repeated(device),
+  };
+}
+
+function answerPart(
+  request: Request<keyof DirectoryCalls>,
+  handlers: Handlers<DirectoryCalls>,
+  directory: DirectoryFile,
+): Answer {
+  try {
+    return { type: 'answer', value: directory.part(() => dispatch(handlers, request)) };
+  } catch (error) {
+    if (isUnwritable(error)) throw error;
+    return failure(error);
+  }
+}
+
+function answerAlone(
+  request: Request<keyof DirectoryCalls>,
+  handlers: Handlers<DirectoryCalls>,
+  directory: DirectoryFile,
+): Answer {
+  try {
+    return { type: 'answer', value: directory.transaction(() => dispatch(handlers, request)) };
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+function dispatch<Name extends CallName>(
+  handlers: { readonly [Each in Name]: (...args: Calls[Each]['args']) => Calls[Each]['answer'] },
+  request: { [Each in Name]: { readonly name: Each; readonly args: Calls[Each]['args'] } }[Name],
+): Calls[Name]['answer'] {
+  return handlers[request.name](...request.args);
+}
+
+function failure(error: unknown): Answer {
+  if (isUnwritable(error)) return { type: 'store_full' };
+  return { type: 'fault', message: error instanceof Error ? error.message : 'unknown' };
+}

@@ -1,0 +1,4 @@
+import { describeAdapter } from './describe-adapter.ts';
+import { sqliteAdapter } from './sqlite-adapter.ts';
+
+describeAdapter(sqliteAdapter);

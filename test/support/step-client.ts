@@ -1,0 +1,128 @@
+import { decodeDownBatch, decodeUpBatch, type Down, type Up } from '@waxwing/protocol';
+import { createClient, openClient, systemRuntime, type Client, type Crypto, type Dial } from '@waxwing/client-core';
+import { existsSync, readFileSync } from 'node:fs';
+
+// A client in a process of its own that kills itself, as kill -9 would, the k-th time that it comes to a step. The
+// steps are the seams of its runtime: what goes to the network, what comes from it, and each call of the crypto.
+
+const steps = ['receive', 'decrypt', 'decrypted', 'ack', 'framed', 'submit', 'submitted', 'accepted'] as const;
+type Step = (typeof steps)[number];
+export const stepNames: readonly string[] = steps;
+
+/** What the process is told, as one JSON argument. `texts`: messages to send, by their ids, to `peer`. */
+export type StepOrder = {
+  readonly server: string;
+  readonly path: string;
+  readonly keyFile: string;
+  readonly step: string | null;
+  readonly occurrence: number;
+  readonly peer: string | null;
+  readonly texts: readonly { readonly id: string; readonly text: string }[];
+  /** End once connected, with everything sent, and this message of the peer in the history; then tell the whole of it. */
+  readonly expect: string;
+};
+
+/** What it prints when it comes to its end. */
+export type StepReport = { readonly account: string; readonly history: readonly string[]; readonly state: string };
+
+function failpoint(step: string | null, occurrence: number): (here: Step) => void {
+  let seen = 0;
+  return (here) => {
+    if (here === step && ++seen === occurrence) process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+function stepCrypto(at: (step: Step) => void): Crypto {
+  const { crypto } = systemRuntime();
+  return {
+    ...crypto,
+    async decrypt(...args) {
+      at('decrypt');
+      const result = await crypto.decrypt(...args);
+      at('decrypted');
+      return result;
+    },
+    async encrypt(...args) {
+      const result = await crypto.encrypt(...args);
+      at('framed');
+      return result;
+    },
+  };
+}
+
+function stepDial(at: (step: Step) => void): Dial {
+  const { dial } = systemRuntime();
+  const before = new Map<Up['type'], Step>([
+    ['ack', 'ack'],
+    ['submit', 'submit'],
+  ]);
+  const after = new Map<Up['type'], Step>([['submit', 'submitted']]);
+  const came = new Map<Down['type'], Step>([
+    ['deliver', 'receive'],
+    ['accepted', 'accepted'],
+  ]);
+  return (url, handlers) => {
+    const channel = dial(url, {
+      ...handlers,
+      received(bytes) {
+        for (const { type } of decodeDownBatch(bytes)) hit(came.get(type));
+        handlers.received(bytes);
+      },
+    });
+    function hit(step: Step | undefined): void {
+      if (step) at(step);
+    }
+    return {
+      send(bytes) {
+        const kinds = decodeUpBatch(bytes).map(({ type }) => type);
+        for (const type of kinds) hit(before.get(type));
+        channel.send(bytes);
+        for (const type of kinds) hit(after.get(type));
+      },
+      get bufferedBytes() {
+        return channel.bufferedBytes;
+      },
+      close: () => channel.close(),
+    };
+  };
+}
+
+async function run(order: StepOrder): Promise<StepReport> {
+  const at = failpoint(order.step, order.occurrence);
+  const runtime = { crypto: stepCrypto(at), dial: stepDial(at) };
+  const store = { path: order.path, key: readFileSync(order.keyFile) };
+  const client: Client = existsSync(order.path)
+    ? await openClient({ store, runtime })
+    : await createClient({ server: order.server, store, runtime });
+  if (order.peer === null) {
+    await client.close();
+    return { account: client.account, history: [], state: 'created' };
+  }
+  await client.connect();
+  const conversation = await client.direct(order.peer);
+  const sent = [];
+  for (const { id, text } of order.texts) sent.push(await conversation.send({ text }, { id }));
+  await Promise.all(sent.map((message) => message.reached('sent')));
+  const newest = conversation.history({ limit: 200 });
+  await new Promise<void>((resolve) => {
+    const look = () => {
+      const came = newest.getSnapshot().items.some((item) => item.kind === 'message' && item.text === order.expect);
+      if (!came) return;
+      unsubscribe();
+      resolve();
+    };
+    const unsubscribe = newest.subscribe(look);
+    look();
+  });
+  const history = conversation.history({ limit: 1_000_000 }).getSnapshot().items;
+  const texts = history.map((item) => (item.kind === 'message' ? (item.text ?? '') : `(${item.reason})`));
+  const { state } = client.connection.getSnapshot();
+  await client.close();
+  return { account: client.account, history: texts, state };
+}
+
+const [, , argument] = process.argv;
+if (argument !== undefined && import.meta.filename === process.argv[1]) {
+  const order: StepOrder = JSON.parse(argument);
+  process.stdout.write(`${JSON.stringify(await run(order))}\n`);
+}

@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startServer } from '@waxwing/cli';
+import { createClient, generateStoreKey, type AccountId, type Client } from '@waxwing/client-core';
+import { systemRuntime } from '@waxwing/protocol';
+import { createLogger } from '@waxwing/relay';
+import { createMemoryStorage } from '@waxwing/storage';
+import { stepNames, type StepOrder, type StepReport } from './step-client.ts';
+
+export type StepsResult = {
+  readonly kills: Readonly<Record<string, number>>;
+  readonly runs: number;
+  readonly messages: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly outOfOrder: number;
+  readonly cloned: number;
+};
+
+/** Messages that each side adds in each run. */
+const BURST = 3;
+/** Runs between two in which the client comes to its end. */
+const CLEAN_EVERY = 10;
+const CHILD_MS = 60_000;
+
+/**
+ * Kills a client with -9 at each step, `killsPerStep` times each, while it and a steady peer send to each other; then
+ * compares both histories. A run that comes to its end before its failpoint counts as no kill and is made again.
+ */
+export async function proveSteps(killsPerStep: number, random: () => number): Promise<StepsResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'waxwing-steps-'));
+  const log = createLogger({ level: 'silent' });
+  const storage = createMemoryStorage({ runtime: systemRuntime });
+  const settings = { host: '127.0.0.1', port: 0, drainSpreadMs: 0, maxConnections: 100, rates: unlimited };
+  const server = await startServer({ settings, storage, runtime: systemRuntime, log });
+  const steady = await createClient({
+    server: server.url,
+    store: { path: join(folder, 'steady.db'), key: generateStoreKey() },
+  });
+  try {
+    await steady.connect();
+    const keyFile = join(folder, 'killed.key');
+    writeFileSync(keyFile, generateStoreKey(), { mode: 0o600 });
+    const base = { server: server.url, path: join(folder, 'killed.db'), keyFile };
+    const created = await child({ ...base, step: null, occurrence: 0, peer: null, texts: [], expect: '' });
+    if (created === 'killed') throw new Error('the client was not created');
+    return await killAtEachStep(steady, created.account, base, killsPerStep, random);
+  } finally {
+    await steady.close();
+    await server.close();
+    await storage.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const plenty = { burst: 1_000_000, refillMs: 1 };
+const unlimited = { perAddress: plenty, inAll: plenty };
+
+async function killAtEachStep(
+  steady: Client,
+  account: string,
+  base: Pick<StepOrder, 'server' | 'path' | 'keyFile'>,
+  killsPerStep: number,
+  random: () => number,
+): Promise<StepsResult> {
+  const conversation = await steady.direct(account);
+  const kills: Record<string, number> = Object.fromEntries(stepNames.map((step) => [step, 0]));
+  const toKilled: string[] = [];
+  const toSteady: string[] = [];
+  let last: { id: string; text: string }[] = [];
+  let cloned = 0;
+  let runs = 0;
+  let final: StepReport | undefined;
+
+  const one = async (step: string | null) => {
+    runs++;
+    for (let i = 0; i < BURST; i++) {
+      const text = `to killed ${toKilled.length}`;
+      toKilled.push(text);
+      await conversation.send({ text });
+    }
+    const fresh = Array.from({ length: BURST }, (_, i) => {
+      const text = `to steady ${toSteady.length + i}`;
+      return { id: text, text };
+    });
+    toSteady.push(...fresh.map(({ text }) => text));
+    const texts = [...last, ...fresh];
+    const order = { ...base, step, occurrence: 1 + Math.floor(random() * BURST), peer: steady.account, texts };
+    const report = await child({ ...order, expect: toKilled.at(-1) ?? '' });
+    last = texts;
+    if (report === 'killed') return true;
+    if (report.state === 'cloned') cloned++;
+    last = [];
+    final = report;
+    return false;
+  };
+
+  for (const step of stepNames) {
+    for (let tries = 0; (kills[step] ?? 0) < killsPerStep && tries < 3 * killsPerStep + 5; tries++) {
+      if (await one(step)) kills[step] = (kills[step] ?? 0) + 1;
+      if (runs % CLEAN_EVERY === 0) await one(null);
+    }
+  }
+  await one(null);
+  const steadyHistory = await waitFor(steady, account, toSteady.length);
+  const killedHistory = final?.history ?? [];
+  const both = [steadyHistory, killedHistory];
+  const all = [...toKilled, ...toSteady];
+  const lost = both.reduce((sum, history) => sum + all.filter((text) => !history.includes(text)).length, 0);
+  const duplicated = both.reduce((sum, history) => sum + history.length - new Set(history).size, 0);
+  const outOfOrder = steadyHistory.filter((text, index) => text !== killedHistory[index]).length;
+  return { kills, runs, messages: all.length, lost, duplicated, outOfOrder, cloned };
+}
+
+async function waitFor(client: Client, peer: string, count: number): Promise<string[]> {
+  const history = (await client.direct(peer)).history({ limit: 1_000_000 });
+  const read = () => history.getSnapshot().items;
+  await new Promise<void>((resolve) => {
+    const look = () => {
+      const received = read().filter((item) => item.kind === 'message' && item.from !== client.account).length;
+      const pending = read().some((item) => item.kind === 'message' && item.sequence === null);
+      if (received < count || pending) return;
+      unsubscribe();
+      resolve();
+    };
+    const unsubscribe = history.subscribe(look);
+    look();
+  });
+  return read().map((item) => (item.kind === 'message' ? (item.text ?? '') : `(${item.reason})`));
+}
+
+/** Runs the client to its end, or to its kill. */
+function child(order: StepOrder & { peer: AccountId | null }): Promise<StepReport | 'killed'> {
+  const script = join(import.meta.dirname, 'step-client.ts');
+  const args = ['--conditions=waxwing-source', '--import', 'tsx', script, JSON.stringify(order)];
+  return new Promise((resolve, reject) => {
+    const running = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_MS, killSignal: 'SIGTERM' });
+    let output = '';
+    running.stdout.on('data', (data: Buffer) => (output += data.toString()));
+    running.on('error', reject);
+    running.on('exit', (code, signal) => {
+      if (signal === 'SIGKILL') return resolve('killed');
+      if (code !== 0) return reject(new Error(`the client ended with ${signal ?? code} at ${order.step ?? 'no step'}`));
+      const report: StepReport = JSON.parse(output);
+      resolve(report);
+    });
+  });
+}
