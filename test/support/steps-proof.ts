@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startServer } from '@waxwing/cli';
 import { createClient, generateStoreKey, type AccountId, type Client } from '@waxwing/client-core';
 import { systemRuntime } from '@waxwing/protocol';
-import { createLogger } from '@waxwing/relay';
 import { createMemoryStorage } from '@waxwing/storage';
+import { startTestServer } from './in-process-server.ts';
 import { stepNames, type StepOrder, type StepReport } from './step-client.ts';
 
 export type StepsResult = {
@@ -31,10 +30,8 @@ const CHILD_MS = 60_000;
  */
 export async function proveSteps(killsPerStep: number, random: () => number): Promise<StepsResult> {
   const folder = mkdtempSync(join(tmpdir(), 'waxwing-steps-'));
-  const log = createLogger({ level: 'silent' });
   const storage = createMemoryStorage({ runtime: systemRuntime });
-  const settings = { host: '127.0.0.1', port: 0, drainSpreadMs: 0, maxConnections: 100, rates: unlimited };
-  const server = await startServer({ settings, storage, runtime: systemRuntime, log });
+  const server = await startTestServer(storage);
   const steady = await createClient({
     server: server.url,
     store: { path: join(folder, 'steady.db'), key: generateStoreKey() },
@@ -54,9 +51,6 @@ export async function proveSteps(killsPerStep: number, random: () => number): Pr
     rmSync(folder, { recursive: true });
   }
 }
-
-const plenty = { burst: 1_000_000, refillMs: 1 };
-const unlimited = { perAddress: plenty, inAll: plenty };
 
 async function killAtEachStep(
   steady: Client,
@@ -136,7 +130,11 @@ function child(order: StepOrder & { peer: AccountId | null }): Promise<StepRepor
   const script = join(import.meta.dirname, 'step-client.ts');
   const args = ['--conditions=waxwing-source', '--import', 'tsx', script, JSON.stringify(order)];
   return new Promise((resolve, reject) => {
-    const running = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_MS, killSignal: 'SIGTERM' });
+    const running = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: CHILD_MS,
+      killSignal: 'SIGTERM',
+    });
     let output = '';
     running.stdout.on('data', (data: Buffer) => (output += data.toString()));
     running.on('error', reject);

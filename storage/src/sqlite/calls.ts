@@ -17,9 +17,12 @@ export type DirectoryCalls = { readonly [Name in keyof DirectoryStore]: Call<Dir
 export type Calls = RelayCalls & DirectoryCalls;
 export type CallName = keyof Calls;
 
-export type Request<Name extends CallName = CallName> = {
-  [Each in Name]: { readonly name: Each; readonly args: Calls[Each]['args'] };
-}[Name];
+type RequestOf<Names extends CallName> = {
+  [Name in Names]: { readonly name: Name; readonly args: Calls[Name]['args'] };
+}[Names];
+export type RelayRequest = RequestOf<keyof RelayCalls>;
+export type DirectoryRequest = RequestOf<keyof DirectoryCalls>;
+export type Request = RelayRequest | DirectoryRequest;
 
 /** One function for each call, which answers at once. */
 export type Handlers<All extends Partial<Calls>> = {
@@ -77,10 +80,10 @@ const relayCalls = {
   check: true,
 } as const satisfies Record<keyof RelayCalls, true>;
 
-export function isRelayRequest(request: Request): request is Request<keyof RelayCalls> {
+export function isRelayRequest(request: Request): request is RelayRequest {
   return Object.hasOwn(relayCalls, request.name);
 }
 
-export function isDirectoryRequest(request: Request): request is Request<keyof DirectoryCalls> {
+export function isDirectoryRequest(request: Request): request is DirectoryRequest {
   return !isRelayRequest(request);
 }

@@ -42,7 +42,7 @@ export function createEnvelopes(db: Db): Envelopes {
     SELECT id & ${MAX_NUMBER} AS number, sender, committed_ms, bytes FROM envelope
     WHERE id >= ${id('?1', '?2')} AND id < ${id('?1 + 1', '0')} ORDER BY id LIMIT ${HEADS_PER_QUERY}`);
   const rows = db.prepare(`
-    SELECT e.id & ${MAX_NUMBER} AS number, sender, committed_ms, coalesce(e.envelope, s.envelope) AS envelope
+    SELECT e.id & ${MAX_NUMBER} AS number, e.sender, e.committed_ms, coalesce(e.envelope, s.envelope) AS envelope
     FROM envelope e LEFT JOIN shared_envelope s ON s.id = e.shared
     WHERE e.id >= ${id('?1', '?2')} AND e.id < ${id('?1 + 1', '0')} ORDER BY e.id LIMIT ${ROWS_PER_QUERY}`);
   const removeBox = db.prepare('DELETE FROM mailbox WHERE box = ?');

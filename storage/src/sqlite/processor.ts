@@ -12,9 +12,11 @@ import {
   type CallName,
   type Calls,
   type DirectoryCalls,
+  type DirectoryRequest,
   type FromWorker,
   type Handlers,
   type RelayCalls,
+  type RelayRequest,
   type Request,
   type ToWorker,
 } from './calls.ts';
@@ -92,11 +94,7 @@ function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<Relay
   };
 }
 
-function answerRelay(
-  request: Request<keyof RelayCalls>,
-  handlers: Handlers<RelayCalls>,
-  relay: RelayFile,
-): Answer {
+function answerRelay(request: RelayRequest, handlers: Handlers<RelayCalls>, relay: RelayFile): Answer {
   const mark = relay.mark();
   try {
     return { type: 'answer', value: dispatch(handlers, request) };
@@ -107,11 +105,7 @@ function answerRelay(
 }
 
 /** Answers what needs no commit. */
-function answerReading(
-  request: Request<keyof RelayCalls>,
-  handlers: Handlers<RelayCalls>,
-  relay: RelayFile,
-): Answer {
+function answerReading(request: RelayRequest, handlers: Handlers<RelayCalls>, relay: RelayFile): Answer {
   const mark = relay.mark();
   const answer = answerRelay(request, handlers, relay);
   if (!relay.mustCommit()) return answer;
@@ -154,11 +148,7 @@ function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<Di
   };
 }
 
-function answerPart(
-  request: Request<keyof DirectoryCalls>,
-  handlers: Handlers<DirectoryCalls>,
-  directory: DirectoryFile,
-): Answer {
+function answerPart(request: DirectoryRequest, handlers: Handlers<DirectoryCalls>, directory: DirectoryFile): Answer {
   try {
     return { type: 'answer', value: directory.part(() => dispatch(handlers, request)) };
   } catch (error) {
@@ -167,11 +157,7 @@ function answerPart(
   }
 }
 
-function answerAlone(
-  request: Request<keyof DirectoryCalls>,
-  handlers: Handlers<DirectoryCalls>,
-  directory: DirectoryFile,
-): Answer {
+function answerAlone(request: DirectoryRequest, handlers: Handlers<DirectoryCalls>, directory: DirectoryFile): Answer {
   try {
     return { type: 'answer', value: directory.transaction(() => dispatch(handlers, request)) };
   } catch (error) {

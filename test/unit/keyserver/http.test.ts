@@ -55,6 +55,11 @@ describe('every error is a problem document', () => {
     expect(problemOf(await raw(json, payload))).toEqual({ status: 400, code: 'malformed' });
   });
 
+  test.each(['{"__proto__":{"x":1}}', '{"constructor":{"prototype":{"x":1}}}', '{"a":{"__proto__":1}}'])(
+    'a body that would change prototypes, before any schema sees it: %s',
+    async (payload) => expect((await raw(json, payload)).json()).not.toHaveProperty('detail'),
+  );
+
   test.each(['text/plain', 'application/xml', 'multipart/form-data; boundary=x', 'application/json-seq', 'x'])(
     'a body of type %s',
     async (type) => {
