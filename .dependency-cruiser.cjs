@@ -79,7 +79,8 @@ module.exports = {
       comment:
         'A package that only development has, or that is in no package.json, is missing where this is installed.',
       severity: 'error',
-      from: { path: `^(${ours.join('|')})/src/` },
+      // What ends in .dev.mjs runs from the sources only: it is neither built nor packed.
+      from: { path: `^(${ours.join('|')})/src/`, pathNot: '\\.dev\\.mjs$' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
   ],

@@ -8,6 +8,8 @@ export type Context = {
   readonly runtime: Runtime;
   readonly out: Output;
   readonly err: Output;
+  /** A line on `err`; never rejects, and nothing waits for it. */
+  readonly say: (line: string) => void;
   /** How this program is called here: `waxwing`, or npm's way to it. */
   readonly self: string;
 };

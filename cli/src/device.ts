@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { NoDeviceError, openClient, WaxwingError, type Client, type ConnectionState } from '@waxwing/client-core';
-import { isErrorCode } from '@waxwing/protocol';
+import { isErrorCode, type Runtime } from '@waxwing/protocol';
 import type { Context } from './context.ts';
 import { keyIsOpen, noProfile, readProfile, type Profile } from './profile.ts';
 
@@ -26,10 +26,10 @@ export async function withDevice<T>(
 }
 
 /**
- * Keeps the client connected from now on, and says on `err` when the server is away and when it is back. The signal
- * aborts, with the error as its reason, when the connection has ended for good.
+ * Keeps the client connected from now on, and says when the server is away for longer than a moment, and when it is back.
+ * The signal aborts, with the error as its reason, when the connection has ended for good.
  */
-export function stayConnected({ err, runtime }: Context, client: Client): AbortSignal {
+export function stayConnected({ timers }: Runtime, client: Client, say: (line: string) => void): AbortSignal {
   const ended = new AbortController();
   let cancel: (() => void) | undefined;
   let isAway = false;
@@ -38,15 +38,15 @@ export function stayConnected({ err, runtime }: Context, client: Client): AbortS
     const final = finalError(now);
     if (final) ended.abort(final);
     if (now.state === 'offline' && !isAway) {
-      cancel ??= runtime.timers.after(QUIET_MS, () => {
+      cancel ??= timers.after(QUIET_MS, () => {
         isAway = true;
-        void err.line('the server does not answer; trying again').catch(() => undefined);
+        say('the server does not answer; trying again');
       });
     }
     if (now.state !== 'offline' && now.state !== 'connecting') {
       cancel?.();
       cancel = undefined;
-      if (isAway && now.state === 'online') void err.line('connected').catch(() => undefined);
+      if (isAway && now.state === 'online') say('connected');
       if (now.state === 'online') isAway = false;
     }
   };

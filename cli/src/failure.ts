@@ -6,6 +6,9 @@ export class Failure extends Error {}
 /** A command that was called wrongly: what is wrong with it, exit code 2. What to type is added by the command line. */
 export class WrongUse extends Error {}
 
+/** What a command could not do and nobody is to be told: exit code 1. */
+export class QuietFailure extends Error {}
+
 /** Whoever read the data has gone: nobody is told. */
 export class OutputClosed extends Error {}
 

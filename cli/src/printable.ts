@@ -1,5 +1,5 @@
-/** Escape sequences begin with these, and a bell rings: the controls of ASCII and of Latin-1, but for line feed and tab. */
-const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+/** Escape sequences begin with these, and a bell rings: the controls of ASCII and of Latin-1, but for line feed. */
+const controls = /[^\P{Cc}\n]/gu;
 /** Embeddings, overrides and isolates of writing direction: unclosed, they turn around what stands after them. */
 const turns = /[\u202a-\u202e\u2066-\u2069]/g;
 

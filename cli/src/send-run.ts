@@ -1,5 +1,5 @@
 import { WaxwingError, type DirectConversation, type SentMessage } from '@waxwing/client-core';
-import { OutputClosed } from './failure.ts';
+import { OutputClosed, QuietFailure } from './failure.ts';
 import type { Output } from './output.ts';
 import type { OutgoingLine } from './outgoing-line.ts';
 
@@ -24,6 +24,7 @@ export class SendRun {
   #wake: (() => void)[] = [];
   #isRead = false;
   #allReached = true;
+  #broken: { readonly error: unknown } | undefined;
 
   constructor(o: { readonly conversation: DirectConversation; readonly wanted: Wanted; readonly out: Output }) {
     this.#conversation = o.conversation;
@@ -36,9 +37,8 @@ export class SendRun {
    * goes on with the next client of this device. Rejects with what the input throws, after what it gave before is done.
    */
   async all(lines: AsyncIterable<OutgoingLine>, stop: AbortSignal): Promise<boolean> {
-    let broken: { readonly error: unknown } | undefined;
     const reading = this.#read(lines, stop).catch((error: unknown) => {
-      broken = { error };
+      this.#broken = { error };
     });
     const ended = reading.then(() => {
       this.#isRead = true;
@@ -47,16 +47,17 @@ export class SendRun {
     stop.addEventListener('abort', () => this.#wakeAll());
     await this.#print(stop);
     if (!stop.aborted) await ended;
-    if (broken) throw broken.error;
+    if (this.#broken) throw this.#broken.error;
     return this.#allReached && !stop.aborted;
   }
 
   async #read(lines: AsyncIterable<OutgoingLine>, stop: AbortSignal): Promise<void> {
+    const isStopped = (): boolean => stop.aborted;
     for await (const { key, text } of lines) {
-      if (stop.aborted) return;
+      if (isStopped()) return;
       this.#waiting.push({ ...(key !== undefined && { key }), outcome: await this.#queue(text, key) });
       this.#wakeAll();
-      while (this.#waiting.length >= MOST_WAITING && !stop.aborted) await this.#change();
+      while (this.#waiting.length >= MOST_WAITING && !isStopped()) await this.#change();
     }
   }
 

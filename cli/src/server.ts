@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { limits, type Runtime } from '@waxwing/protocol';
+import type { Runtime } from '@waxwing/protocol';
 import { buildKeyserver, type KeyserverConfig } from '@waxwing/keyserver';
 import { createAdminServer, createRelay, type createLogger, type Relay } from '@waxwing/relay';
 import type { Storage } from '@waxwing/storage';
@@ -41,14 +41,14 @@ export async function startServer(o: {
   const metrics = new Registry();
   const { drainSpreadMs, maxConnections, trustProxy, rates } = settings;
   const behind = trustProxy && { trustProxy };
-  let relay: Relay | undefined;
+  const live: { relay?: Relay } = {};
   const keyserver = await buildKeyserver({
     storage,
     runtime,
     log,
     config: { origins, ...behind, ...(rates && { rates }) },
     onDevicesRemoved(removed) {
-      for (const device of removed) relay?.disconnect(device, 'device_removed');
+      for (const device of removed) live.relay?.disconnect(device, 'device_removed');
     },
   });
   await keyserver.listen({ host: settings.host, port: settings.port });
@@ -63,10 +63,16 @@ export async function startServer(o: {
     metrics,
     config: { origins, path: '/v1/relay', drainSpreadMs, maxConnections, ...behind },
   });
-  relay = gateway;
+  live.relay = gateway;
   keyserver.server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
   const admin = settings.admin && createAdminServer({ ready: () => gateway.ready(), metrics });
-  if (admin) await listen(admin, settings.admin.port, settings.admin.host);
+  if (admin) {
+    await listen(admin, settings.admin.port, settings.admin.host).catch(async (error: unknown) => {
+      await gateway.close();
+      await keyserver.close();
+      throw error;
+    });
+  }
   let closed: Promise<void> | undefined;
   return {
     url: `http://${settings.host}:${port}`,
@@ -82,14 +88,6 @@ export async function startServer(o: {
     },
   };
 }
-
-/** What a server on this machine listens with when nothing else is said. */
-export const defaultSettings = {
-  port: 7_700,
-  adminPort: 7_701,
-  drainSpreadMs: limits.heartbeatMs / 3,
-  maxConnections: 10_000,
-} as const;
 
 function portOf(server: Server): number {
   const address = server.address();

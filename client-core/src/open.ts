@@ -39,7 +39,7 @@ export async function createClient(options: CreateOptions): Promise<Client> {
   try {
     const server = new URL(options.server).origin;
     const existing = store.device.get();
-    if (existing && existing.registration === null) throw new DeviceExistsError();
+    if (existing?.registration === null) throw new DeviceExistsError();
     const { username } = options;
     const device = existing ?? prepareAccount(store, runtime, { server, ...(username !== undefined && { username }) });
     const keyserver = keyserverOf(store, runtime, device);

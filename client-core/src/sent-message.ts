@@ -46,8 +46,17 @@ export function createSentMessage(id: MessageId, parts: Parts): SentMessage {
       parts.retry(id);
       return Promise.resolve();
     },
-    cancel: () => (parts.closing.aborted ? Promise.reject(new ClosedError()) : parts.cancel(id)),
+    cancel: () =>
+      parts.closing.aborted ? Promise.reject(new ClosedError()) : unlessClosed(parts.cancel(id), parts.closing),
   };
+}
+
+function unlessClosed<T>(answer: Promise<T>, closing: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = () => reject(new ClosedError());
+    closing.addEventListener('abort', end);
+    answer.then(resolve, reject).finally(() => closing.removeEventListener('abort', end));
+  });
 }
 
 function isAtLeast(status: MessageStatus, wanted: (typeof order)[number]): boolean {

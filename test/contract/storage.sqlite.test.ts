@@ -1,4 +1,5 @@
 import { describeAdapter } from './describe-adapter.ts';
 import { sqliteAdapter } from './sqlite-adapter.ts';
 
-describeAdapter(sqliteAdapter);
+describeAdapter(sqliteAdapter('calling'));
+describeAdapter(sqliteAdapter('own'), { everyNth: 8 });

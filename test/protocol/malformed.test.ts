@@ -193,9 +193,12 @@ describe('hostile JSON', () => {
     expect(() => decodeUpBatch(Buffer.from(text), 'json')).toThrow(/^malformed/);
   });
 
-  it('is malformed where it is no UTF-8', () => {
-    const text = Buffer.from('{"messages":[{"heartbeat":{}}]}');
-    expect(decodeUpBatch(text, 'json')).toEqual([{ type: 'heartbeat' }]);
-    expect(() => decodeUpBatch(concat(text, Uint8Array.of(0xff)), 'json')).toThrow(/^malformed/);
+  it('is malformed where it is no UTF-8, also inside a text', () => {
+    const generation = Buffer.alloc(16).toString('base64');
+    const account = Buffer.from('00112233445540778899aabbccddeeff', 'hex').toString('base64');
+    const batch = `{"messages":[{"authenticate":{"account":"${account}","device":1,"generations":["${generation}"],"token":"`;
+    const withToken = (token: Uint8Array) => concat(Buffer.from(batch), token, Buffer.from('"}}]}'));
+    expect(decodeUpBatch(withToken(Uint8Array.of(0x74)), 'json')).toMatchObject([{ token: 't' }]);
+    expect(() => decodeUpBatch(withToken(Uint8Array.of(0xff)), 'json')).toThrow(/^malformed/);
   });
 });

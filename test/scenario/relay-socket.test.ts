@@ -197,6 +197,21 @@ describe('what a WebSocket may not be', () => {
     socket.destroy();
   });
 
+  it('a frame that comes byte by byte without end is cut off, long before its length is kept', async () => {
+    const { server } = await relay();
+    const { socket, status } = await raw(server.port);
+    socket.setNoDelay(true);
+    socket.write(Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0]));
+    let bytes = 0;
+    for (; bytes < 20 * limits.batchMaxChunks && !socket.readableEnded && !socket.destroyed; bytes += 1) {
+      socket.write(Buffer.of(1));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await status()).toBe(1008);
+    expect(bytes).toBeGreaterThanOrEqual(limits.batchMaxChunks);
+    socket.destroy();
+  });
+
   it('compressed: the extension is never agreed to', async () => {
     const { server } = await relay();
     const socket = new WebSocket(server.url, subprotocol, { perMessageDeflate: true });
@@ -275,7 +290,9 @@ describe('an upgrade', () => {
     const taken = await upgrade(server.port);
     expect(taken.status).toBe(101);
     for (const { end } of [...held, taken]) end();
-    expect(await server.metrics.metrics()).toContain('waxwing_relay_refused_upgrades_total{reason="full"} 1');
+    const metrics = await server.metrics.metrics();
+    expect(metrics).toContain('waxwing_relay_refused_upgrades_total{reason="full"} 1');
+    expect(metrics).toMatch(/waxwing_relay_event_loop_delay_seconds\{quantile="0.99"\} \d/);
   });
 });
 

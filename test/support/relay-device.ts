@@ -166,7 +166,7 @@ export function testMessageId(id: number): MessageId {
 }
 
 /** What to send to these devices: one ciphertext each; the other devices of the sender must be among them. */
-export function recipients(to: readonly TestDevice[], sender: TestDevice, ciphertext: Uint8Array): Recipient[] {
+function recipients(to: readonly TestDevice[], sender: TestDevice, ciphertext: Uint8Array): Recipient[] {
   const accounts = new Set([sender.account, ...to.map((device) => device.account)]);
   return [...accounts].map((account) => ({
     account,

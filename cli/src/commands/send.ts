@@ -33,16 +33,18 @@ export function addSend(program: Command, context: Context): void {
 }
 
 async function send(context: Context, text: string, { profile, to, id, wait, timeout }: SendOptions): Promise<void> {
-  if (text === '-' && id !== undefined) throw new WrongUse('with - each line brings its own id: {"id": KEY, "text": TEXT}');
+  if (text === '-' && id !== undefined)
+    throw new WrongUse('with - each line brings its own id: {"id": KEY, "text": TEXT}');
   if (text === '') throw new WrongUse('the text is empty');
   if (id === '') throw new WrongUse('--id is empty');
   const lines = text === '-' ? linesOf(context) : one({ text, ...(id !== undefined && { key: id }) });
   const allReached = await withDevice(context, profile, async (client, opened) => {
     const names = await openNames(opened);
-    const lost = stayConnected(context, client);
+    const lost = stayConnected(context.runtime, client, context.say);
     const conversation = await conversationWith(client, names, to);
     const stop = new AbortController();
-    const cancel = timeout === undefined ? undefined : context.runtime.timers.after(timeout * 1_000, () => stop.abort());
+    const cancel =
+      timeout === undefined ? undefined : context.runtime.timers.after(timeout * 1_000, () => stop.abort());
     const run = new SendRun({ conversation, wanted: wait, out: context.out });
     try {
       return await run.all(lines, AbortSignal.any([lost, stop.signal, context.io.interrupted()]));

@@ -27,7 +27,7 @@ async function tail(context: Context, { profile, consumer, count }: TailOptions)
   await withDevice(context, profile, async (client) => {
     const inbox = client.inbox(consumer === undefined ? {} : { consumer });
     const end = (): void => void inbox.return?.();
-    const lost = stayConnected(context, client);
+    const lost = stayConnected(context.runtime, client, context.say);
     lost.addEventListener('abort', end);
     const stopped = context.io.interrupted();
     stopped.addEventListener('abort', end);

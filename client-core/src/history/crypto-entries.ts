@@ -23,6 +23,6 @@ export class CryptoEntries implements CryptoView {
 
   /** The ids of the entries of a kind. */
   keys(kind: CryptoKind): string[] {
-    return this.#db.all('SELECT key FROM crypto WHERE kind = ?', kind).map((row) => String(row['key']));
+    return this.#db.all('SELECT key FROM crypto WHERE kind = ?', kind).map((row) => String(row.key));
   }
 }

@@ -181,7 +181,7 @@ export class OutboxStore {
 const states = ['queued', 'framed', 'failed'] as const;
 
 function toRow(row: Row): OutboxRow {
-  const state = states.find((known) => known === row['state']);
+  const state = states.find((known) => known === row.state);
   if (state === undefined) throw new TypeError('column state has another value');
   return {
     id: integer(row, 'id'),

@@ -1,13 +1,7 @@
 import {
-  decodeContent,
-  decodeEnvelope,
-  decodeFrame,
   frameHash,
-  frameKinds,
   limits,
-  ProtocolError,
   sameBytes,
-  sha256,
   type AccountId,
   type Deliver,
   type Envelope,
@@ -17,11 +11,11 @@ import {
 } from '@waxwing/protocol';
 import { StoreFullError } from '../errors.ts';
 import type { HeldReason } from '../history/held.ts';
-import type { NewMessage } from '../history/messages.ts';
 import type { DecryptFailure } from '../session/crypto.ts';
 import type { Overlay } from '../session/overlay.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
+import { mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
 import { tellPlaced } from './told.ts';
 import { Placing, type PlacedFrame } from './placing.ts';
 
@@ -93,7 +87,7 @@ export class Inbound {
     const held = this.#context.store.held.of(account);
     if (held.length === 0) return;
     await this.#take(
-      held.map((row) => ({ ...read(row.envelope), heldId: row.id })),
+      held.map((row) => ({ ...readEnvelope(row.envelope), heldId: row.id })),
       undefined,
     );
   }
@@ -122,7 +116,7 @@ export class Inbound {
         continue;
       }
       const batch = this.#nextBatch();
-      const arriving = batch.map((deliver) => ({ ...read(deliver.envelope), position: deliver.position }));
+      const arriving = batch.map((deliver) => ({ ...readEnvelope(deliver.envelope), position: deliver.position }));
       await this.#fetchLists(arriving);
       const taken = await this.#take(arriving, this.#live ? limits.liveBatchMs : limits.drainBatchMs);
       if (taken === 'store full') {
@@ -335,63 +329,4 @@ export class Inbound {
     const { timers } = this.#context;
     await new Promise<void>((resolve) => void timers.after(limits.reconnectFirstMs, resolve));
   }
-}
-
-function read(bytes: Uint8Array): { envelope: Envelope | undefined; bytes: Uint8Array; ciphertextHash: Uint8Array } {
-  try {
-    const envelope = decodeEnvelope(bytes);
-    return { envelope, bytes, ciphertextHash: sha256(envelope.ciphertext) };
-  } catch (error) {
-    if (error instanceof ProtocolError) return { envelope: undefined, bytes, ciphertextHash: sha256(bytes) };
-    throw error;
-  }
-}
-
-function readFrame(bytes: Uint8Array): Frame | undefined {
-  try {
-    const frame = decodeFrame(bytes);
-    if (frame.kind === frameKinds.content) decodeContent(frame.body);
-    return frame;
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
-}
-
-/** What of a frame is not what its envelope says, or undefined. */
-function mismatch(envelope: Envelope, frame: Frame, current: string | undefined, known: boolean): string | undefined {
-  const { sender } = envelope;
-  if (frame.sender.account !== sender.account || frame.sender.device !== sender.device) return 'sender';
-  if (envelope.type === 'direct') {
-    if (frame.place) return 'handle';
-    return frame.messageId === envelope.messageId ? undefined : 'message id';
-  }
-  if (frame.place?.handle !== envelope.handle) return 'handle';
-  if (frame.place.n !== envelope.n) return 'n';
-  return known || envelope.handle === current ? undefined : 'handle of another conversation';
-}
-
-function toMessage(
-  frame: Frame,
-  envelope: SequencedEnvelope,
-  conversation: number,
-  epoch: number,
-  party: number,
-): NewMessage | undefined {
-  if (frame.kind === frameKinds.void) return undefined;
-  const content = frame.kind === frameKinds.content ? decodeContent(frame.body) : undefined;
-  return {
-    conversation,
-    messageId: frame.messageId,
-    party,
-    own: false,
-    epoch,
-    sequence: envelope.sequence,
-    n: envelope.n,
-    kind: frame.kind,
-    text: content?.text ?? null,
-    replyTo: content?.replyTo ?? null,
-    serverTimeMs: envelope.serverTimeMs,
-    sentAtMs: frame.sentAtMs,
-  };
 }

@@ -1,24 +1,22 @@
 import {
-  decodeFrame,
   errorRow,
   frameHash,
   frameKinds,
   isErrorCode,
   limits,
   randomFraction,
-  sameBytes,
   type Accepted,
   type AccountId,
   type MessageId,
   type Rejected,
 } from '@waxwing/protocol';
 import { StoreFullError } from '../errors.ts';
-import type { Attempt, FramedRow, OutboxRow } from '../history/outbox.ts';
-import type { Overlay } from '../session/overlay.ts';
+import type { FramedRow, OutboxRow } from '../history/outbox.ts';
 import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { voidContent, type Bundles, type Framing } from './framing.ts';
+import type { Bundles, Framing } from './framing.ts';
+import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
 import { settle } from './settle.ts';
 import { tellPlaced } from './told.ts';
@@ -35,7 +33,7 @@ export class Outbox {
   readonly #context: SyncContext;
   readonly #contacts: Contacts;
   readonly #framing: Framing;
-  readonly #newId: () => MessageId;
+  readonly #attempts: Attempts;
   #link: RelayLink | undefined;
   /** Rows with a submit under way, by the attempt that it carries. */
   readonly #underway = new Map<number, number>();
@@ -49,7 +47,7 @@ export class Outbox {
     this.#context = context;
     this.#contacts = contacts;
     this.#framing = framing;
-    this.#newId = newId;
+    this.#attempts = new Attempts(context, contacts, framing, newId);
   }
 
   /** A connection is ready: everything without an outcome is submitted again, lowest n first. */
@@ -69,6 +67,7 @@ export class Outbox {
     this.#link = undefined;
     this.#cancelRetry?.();
     await this.#pumping;
+    await Promise.all(this.#settling);
   }
 
   /** Something may be done: looks at the outbox until nothing is. */
@@ -77,6 +76,8 @@ export class Outbox {
     if (this.#stopped || this.#link === undefined) return;
     this.#pumping ??= this.#run().finally(() => {
       this.#pumping = undefined;
+      // Asked again between the end of the run and this.
+      if (this.#again) this.pump();
     });
   }
 
@@ -89,7 +90,7 @@ export class Outbox {
     const changed = await work.run(async (overlay) => {
       const row = store.outbox.byId(messageId);
       if (row?.state === 'framed' && !row.cancelling && isFramed(row)) {
-        const attempt = await this.#voidAttempt(overlay, row, true);
+        const attempt = await this.#attempts.standIn(overlay, row, true);
         return () => {
           if (attempt) store.outbox.addAttempt(row.id, attempt);
           if (attempt) store.outbox.setCancelling(row.id);
@@ -178,36 +179,52 @@ export class Outbox {
       this.pump();
       return;
     }
-    void this.#rejected(row, answer).finally(() => this.pump());
+    const settling = this.#rejected(row, answer)
+      .catch((error: unknown) => this.#storeFailed(row, error))
+      .finally(() => {
+        this.#settling.delete(settling);
+        this.pump();
+      });
+    this.#settling.add(settling);
   }
 
   async #rejected(row: FramedRow, { code, retryAfterMs }: Rejected): Promise<void> {
     if (code === 'mismatch') {
-      const renewed = await this.#renew(row);
-      this.#underway.delete(row.id);
-      if (!renewed) this.#retryLater(RETRY_MS);
+      if (await this.#renew(row)) this.#underway.delete(row.id);
+      else this.#wait(row, RETRY_MS);
       return;
     }
     this.#underway.delete(row.id);
     if (code === 'out_of_order') {
       // Whatever is lower goes first; if this was the lowest, the relay is asked again after a while.
       const lowest = oldestUnanswered(this.#context.store.outbox.framedIn(row.epoch), row.n) === row.n;
-      if (lowest) this.#retryLater(RETRY_MS);
-      this.#underway.set(row.id, row.attempt);
-      this.#waiting.add(row.id);
+      this.#wait(row, lowest ? RETRY_MS : undefined);
       return;
     }
     if (errorRow(code).retry === 'retry') {
-      this.#retryLater(Math.max(retryAfterMs, RETRY_MS));
-      this.#underway.set(row.id, row.attempt);
-      this.#waiting.add(row.id);
+      this.#wait(row, Math.max(retryAfterMs, RETRY_MS));
       return;
     }
     await this.#fail(row, code);
   }
 
+  /** The disk refused a step that an answer asked for: the submit goes again later, and is answered again. */
+  #storeFailed(row: FramedRow, error: unknown): void {
+    if (!(error instanceof StoreFullError)) throw error;
+    this.#context.events.emit({ type: 'storeFull' });
+    this.#wait(row, RETRY_MS);
+  }
+
   /** Rows that wait for a lower n or for a time before they are submitted again. */
   readonly #waiting = new Set<number>();
+  readonly #settling = new Set<Promise<void>>();
+
+  /** The row is not submitted again before another is answered, or the time is over. */
+  #wait(row: FramedRow, afterMs: number | undefined): void {
+    this.#underway.set(row.id, row.attempt);
+    this.#waiting.add(row.id);
+    if (afterMs !== undefined) this.#retryLater(afterMs);
+  }
 
   #wakeWaiting(): void {
     for (const id of this.#waiting) this.#underway.delete(id);
@@ -289,7 +306,10 @@ export class Outbox {
         return made.length;
       };
     });
-    if (framed === 0) return this.#retryLater(RETRY_MS);
+    if (framed === 0) {
+      this.#retryLater(RETRY_MS);
+      return;
+    }
     this.#again = true;
     this.#submitFramed();
     bus.tell({ conversations: new Set([conversation]), inbox: false });
@@ -320,7 +340,10 @@ export class Outbox {
   }
 
   async #cannotPrepare(conversation: number, why: 'missing' | 'later'): Promise<void> {
-    if (why === 'later') return this.#retryLater(RETRY_MS);
+    if (why === 'later') {
+      this.#retryLater(RETRY_MS);
+      return;
+    }
     const { store, bus } = this.#context;
     store.transaction(() => {
       for (const row of store.outbox.queued(conversation, Number.MAX_SAFE_INTEGER)) {
@@ -335,42 +358,19 @@ export class Outbox {
   async #renew(row: FramedRow): Promise<boolean> {
     const { store, work } = this.#context;
     const current = store.outbox.framedAt(row.epoch, row.n);
-    if (current === undefined || current.attempt !== row.attempt) return true;
+    if (current?.attempt !== row.attempt) return true;
     const peer = store.conversations.byId(row.conversation)?.peer;
     if (peer === undefined) return false;
     const own = await this.#contacts.fetch(this.#context.local.address.account);
     const { fetched, bundles } = await this.#contacts.fetchBundles(peer);
     if ([own, fetched].some((answer) => answer !== 'newer' && answer !== 'same')) return false;
     return work.run(async (overlay) => {
-      const made: { id: number; attempt: number; kind: number; frame: Uint8Array; body: Uint8Array }[] = [];
-      for (const framed of store.outbox.framedIn(row.epoch)) {
-        const last = store.outbox.attempt(framed.id, framed.attempt);
-        if (last === undefined) continue;
-        const kept = this.#framing.recipientsOf(last.body);
-        for (const recipient of kept) this.#archiveStale(overlay, recipient);
-        const visible = last.kind === frameKinds.content;
-        const accounts = kept.map(({ account }) => account);
-        const body = await this.#framing.body(overlay, accounts, last.frame, bundles, visible, kept);
-        if (body === undefined) return () => false;
-        made.push({ id: framed.id, attempt: framed.attempt + 1, kind: last.kind, frame: last.frame, body });
-      }
+      const made = await this.#attempts.next(overlay, store.outbox.framedIn(row.epoch), bundles);
       return () => {
-        for (const { id, ...attempt } of made) store.outbox.addAttempt(id, attempt);
-        return true;
+        for (const { id, attempt } of made ?? []) store.outbox.addAttempt(id, attempt);
+        return made !== undefined;
       };
     });
-  }
-
-  #archiveStale(
-    overlay: Overlay,
-    recipient: { account: AccountId; devices: readonly { device: number; registrationId: number }[] },
-  ): void {
-    for (const listed of this.#contacts.recipients(recipient.account)) {
-      const before = recipient.devices.find(({ device }) => device === listed.device);
-      if (before === undefined || before.registrationId === listed.registrationId) continue;
-      const address = { account: recipient.account, device: listed.device };
-      overlay.stage(this.#context.crypto.archiveSession(overlay, address));
-    }
   }
 
   /** Refused for good: a void frame takes the message's n, so that what follows can go on. */
@@ -378,40 +378,28 @@ export class Outbox {
     const { store, work, bus } = this.#context;
     await work.run(async (overlay) => {
       const current = store.outbox.framedAt(row.epoch, row.n);
-      const last = current && store.outbox.attempt(current.id, current.attempt);
+      // A newer attempt is there, as the void frame of one that was taken back: it goes next.
+      if (current?.attempt !== row.attempt) return () => undefined;
+      const last = store.outbox.attempt(current.id, current.attempt);
       const known = isErrorCode(code) && (code === 'stale_n' || code === 'conflict');
       const attempt =
-        current && last?.kind !== frameKinds.void && !known
-          ? await this.#voidAttempt(overlay, current, code !== 'unknown_recipient')
+        last?.kind !== frameKinds.void && !known
+          ? await this.#attempts.standIn(overlay, current, code !== 'unknown_recipient')
           : undefined;
       return () => {
-        if (current === undefined) return;
-        if (attempt === undefined) return store.outbox.fail(current.id, code);
+        if (attempt === undefined) {
+          if (current.cancelling) store.outbox.remove(current.id);
+          else store.outbox.fail(current.id, code);
+          return;
+        }
         store.outbox.addAttempt(current.id, attempt);
         store.outbox.setFailure(current.id, code);
       };
     });
+    // The lowest n may have gone: those above it need wait for it no more.
+    this.#wakeWaiting();
     bus.tell({ conversations: new Set([row.conversation]), inbox: false });
   }
-
-  /** An attempt that stands for the row without its content: for all its recipients, or the own devices alone. */
-  async #voidAttempt(overlay: Overlay, row: FramedRow, toPeer: boolean): Promise<Attempt | undefined> {
-    const { store, clock, local } = this.#context;
-    const attempts = store.outbox.attempts(row.id);
-    const prev = attempts[0] && decodeFrame(attempts[0].frame).place?.prev;
-    const replaces = distinct(attempts.map(({ frame }) => frameHash(frame)));
-    const content = { ...voidContent, messageId: this.#newId(), sentAtMs: clock.now() };
-    const epoch = store.conversations.epochById(row.epoch);
-    const frame = this.#framing.sequenced(epoch, content, row.n, prev, replaces);
-    const peer = store.conversations.byId(row.conversation)?.peer;
-    const all = peer && toPeer ? this.#framing.accountsOf(peer) : [local.address.account];
-    const body = await this.#framing.body(overlay, all, frame, NO_BUNDLES, false);
-    return body && { attempt: row.attempt + 1, kind: frameKinds.void, frame, body };
-  }
-}
-
-function distinct(hashes: readonly Uint8Array[]): Uint8Array[] {
-  return hashes.filter((hash, index) => hashes.findIndex((other) => sameBytes(other, hash)) === index);
 }
 
 function isFramed(row: OutboxRow): row is FramedRow {

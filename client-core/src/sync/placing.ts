@@ -96,7 +96,10 @@ export class Placing {
     const gap = { era, from: number, to: number };
     const view = showHole(known, gap);
     const row = view.eras.find((other) => other.era === era);
-    if (row === undefined || missing(row.held, gap).length === 0) return this.#set(epoch, known);
+    if (row === undefined || missing(row.held, gap).length === 0) {
+      this.#set(epoch, known);
+      return;
+    }
     this.#set(epoch, view);
     this.#named.push({ epoch, sequence: met.sequence, reason });
     this.opened.push({ conversation: this.#conversation(epoch), count: 1, reason });

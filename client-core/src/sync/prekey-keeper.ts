@@ -25,6 +25,7 @@ export class PrekeyKeeper {
     this.#again = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
+      if (this.#again) this.topUp();
     });
   }
 

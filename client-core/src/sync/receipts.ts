@@ -1,6 +1,7 @@
 import {
   decodeReceipt,
   encodeReceipt,
+  frameHash,
   frameKinds,
   limits,
   ProtocolError,
@@ -32,6 +33,8 @@ export class Receipts {
   #link: RelayLink | undefined;
   #cancel: (() => void) | undefined;
   #sending: Promise<void> | undefined;
+  /** Due while a receipt was on its way. */
+  #again = false;
 
   constructor(context: SyncContext, contacts: Contacts, framing: Framing, newId: () => MessageId) {
     this.#context = context;
@@ -63,8 +66,14 @@ export class Receipts {
     const spread = limits.receiptDelayMaxMs - limits.receiptDelayMinMs;
     this.#cancel = timers.after(limits.receiptDelayMinMs + spread * randomFraction(randomBytes), () => {
       this.#cancel = undefined;
-      this.#sending ??= this.#send().finally(() => {
+      if (this.#sending) {
+        this.#again = true;
+        return;
+      }
+      this.#sending = this.#send().finally(() => {
         this.#sending = undefined;
+        if (this.#again) this.schedule();
+        this.#again = false;
       });
     });
   }
@@ -80,8 +89,7 @@ export class Receipts {
       if (epoch === undefined || own === undefined) continue;
       if (store.conversations.byId(epoch.conversation)?.peer !== frame.sender.account) continue;
       if (watermark.senderDevice !== this.#context.local.address.device) continue;
-      const known = store.frames.frame(epoch.id, own, watermark.n);
-      if (!known || !sameBytes(known.hash, watermark.frameHash)) {
+      if (!this.#isOwnFrame(epoch.id, own, watermark)) {
         contradiction = true;
         continue;
       }
@@ -91,6 +99,15 @@ export class Receipts {
       conversations.push(epoch.conversation);
     }
     return { conversations, contradiction };
+  }
+
+  /** Whether it names a frame of this device under this n: the one that stands, or an attempt without an outcome. */
+  #isOwnFrame(epoch: number, own: number, { n, frameHash: named }: Watermark): boolean {
+    const { frames, outbox } = this.#context.store;
+    const known = frames.frame(epoch, own, n);
+    if (known && sameBytes(known.hash, named)) return true;
+    const row = known && outbox.framedAt(epoch, n);
+    return row !== undefined && outbox.attempts(row.id).some(({ frame }) => sameBytes(frameHash(frame), named));
   }
 
   async #send(): Promise<void> {

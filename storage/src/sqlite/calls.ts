@@ -3,30 +3,24 @@ import type { MailboxStore } from '../mailbox-store.ts';
 import type { PrekeyStore } from '../prekey-store.ts';
 import type { StoreLimits } from '../store-limits.ts';
 
-type Call<Method extends (...args: never[]) => Promise<unknown>> = {
-  readonly args: Parameters<Method>;
-  readonly answer: Awaited<ReturnType<Method>>;
-};
-
-/** What the host asks of the relay's file, by the methods of the contract. */
-export type RelayCalls = { readonly [Name in Exclude<keyof MailboxStore, 'listen'>]: Call<MailboxStore[Name]> };
+/** What the host asks of the relay's file: the methods of the contract, but those that need no file. */
+export type RelayMethods = Omit<MailboxStore, 'listen'>;
 /** What the host asks of the directory's file. */
-export type DirectoryCalls = { readonly [Name in keyof DirectoryStore]: Call<DirectoryStore[Name]> } & {
-  readonly [Name in keyof PrekeyStore]: Call<PrekeyStore[Name]>;
-};
-export type Calls = RelayCalls & DirectoryCalls;
-export type CallName = keyof Calls;
+export type DirectoryMethods = DirectoryStore & PrekeyStore;
 
-type RequestOf<Names extends CallName> = {
-  [Name in Names]: { readonly name: Name; readonly args: Calls[Name]['args'] };
-}[Names];
-export type RelayRequest = RequestOf<keyof RelayCalls>;
-export type DirectoryRequest = RequestOf<keyof DirectoryCalls>;
+type Asynchronous = (...args: never[]) => Promise<unknown>;
+type RequestOf<Methods> = {
+  [Name in keyof Methods]: { readonly name: Name; readonly args: Parameters<Extract<Methods[Name], Asynchronous>> };
+}[keyof Methods];
+export type RelayRequest = RequestOf<RelayMethods>;
+export type DirectoryRequest = RequestOf<DirectoryMethods>;
 export type Request = RelayRequest | DirectoryRequest;
 
-/** One function for each call, which answers at once. */
-export type Handlers<All extends Partial<Calls>> = {
-  readonly [Name in keyof All & CallName]: (...args: Calls[Name]['args']) => Calls[Name]['answer'];
+/** The same methods, answering at once. */
+export type Handlers<Methods> = {
+  readonly [Name in keyof Methods]: Methods[Name] extends (...args: infer Args) => Promise<infer Value>
+    ? (...args: Args) => Value
+    : never;
 };
 
 export type Answer =
@@ -61,10 +55,11 @@ export type FromWorker =
     }
   | { readonly type: 'closed' };
 
-export type WorkerOptions = {
+export type FilesOptions = {
   readonly folder: string;
   readonly restored: boolean;
   readonly limits: StoreLimits;
+  /** 32 random bytes. */
   readonly seed: Uint8Array;
 };
 
@@ -78,7 +73,7 @@ const relayCalls = {
   entries: true,
   drop: true,
   check: true,
-} as const satisfies Record<keyof RelayCalls, true>;
+} as const satisfies Record<keyof RelayMethods, true>;
 
 export function isRelayRequest(request: Request): request is RelayRequest {
   return Object.hasOwn(relayCalls, request.name);

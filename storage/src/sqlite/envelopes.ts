@@ -36,25 +36,25 @@ export type Envelopes = {
 };
 
 export function createEnvelopes(db: Db): Envelopes {
-  const id = (box: string, place: string) => `(CAST(${box} AS INTEGER) << 31) | CAST(${place} AS INTEGER)`;
+  const id = '(CAST(? AS INTEGER) << 31) | CAST(? AS INTEGER)';
   const boxOf = db.prepare('SELECT box FROM mailbox WHERE account = ? AND device = ? AND added_in = ?').pluck();
   const heads = db.prepare(`
     SELECT id & ${MAX_NUMBER} AS number, sender, committed_ms, bytes FROM envelope
-    WHERE id >= ${id('?1', '?2')} AND id < ${id('?1 + 1', '0')} ORDER BY id LIMIT ${HEADS_PER_QUERY}`);
+    WHERE id >= ${id} AND id <= ${id} ORDER BY id LIMIT ${HEADS_PER_QUERY}`);
   const rows = db.prepare(`
     SELECT e.id & ${MAX_NUMBER} AS number, e.sender, e.committed_ms, coalesce(e.envelope, s.envelope) AS envelope
     FROM envelope e LEFT JOIN shared_envelope s ON s.id = e.shared
-    WHERE e.id >= ${id('?1', '?2')} AND e.id < ${id('?1 + 1', '0')} ORDER BY e.id LIMIT ${ROWS_PER_QUERY}`);
+    WHERE e.id >= ${id} AND e.id <= ${id} ORDER BY e.id LIMIT ${ROWS_PER_QUERY}`);
   const removeBox = db.prepare('DELETE FROM mailbox WHERE box = ?');
   const addGarbage = db.prepare(`
     INSERT INTO garbage VALUES (?, ?) ON CONFLICT (box) DO UPDATE SET up_to = max(up_to, excluded.up_to)`);
   const someGarbage = db.prepare('SELECT box, up_to FROM garbage LIMIT 1');
   const noGarbage = db.prepare('DELETE FROM garbage WHERE box = ? AND up_to = ?');
-  const removeOne = db.prepare(`DELETE FROM envelope WHERE id = ${id('?1', '?2')}`);
+  const removeOne = db.prepare(`DELETE FROM envelope WHERE id = ${id}`);
   const removeSome = db.prepare(`
     DELETE FROM envelope WHERE id IN (
-      SELECT id FROM envelope WHERE id BETWEEN ${id('?1', '0')} AND ${id('?1', '?2')} ORDER BY id LIMIT ${DELETED_AT_ONCE})`);
-  const insert = db.prepare(`INSERT OR REPLACE INTO envelope VALUES (${id('?1', '?2')}, ?3, ?4, ?5, ?6, ?7)`);
+      SELECT id FROM envelope WHERE id >= ${id} AND id <= ${id} ORDER BY id LIMIT ${DELETED_AT_ONCE})`);
+  const insert = db.prepare(`INSERT OR REPLACE INTO envelope VALUES (${id}, ?, ?, ?, ?, ?)`);
   const insertShared = db.prepare('INSERT INTO shared_envelope (committed_ms, envelope) VALUES (?, ?)');
 
   /** The id on disk of each envelope that is shared; none before the first mailbox with it is written. */
@@ -77,7 +77,7 @@ export function createEnvelopes(db: Db): Envelopes {
       const box = boxFor(device);
       let next = from;
       while (box !== undefined) {
-        const found = heads.all(box, next).map(toHead);
+        const found = heads.all(box, next, box, MAX_NUMBER).map(toHead);
         yield* found;
         const last = found.at(-1);
         if (last === undefined || found.length < HEADS_PER_QUERY) return;
@@ -88,7 +88,7 @@ export function createEnvelopes(db: Db): Envelopes {
       const box = boxFor(device);
       let next = after + 1;
       while (box !== undefined) {
-        const found = rows.all(box, next).map(toMailboxRow);
+        const found = rows.all(box, next, box, MAX_NUMBER).map(toMailboxRow);
         yield* found;
         const last = found.at(-1);
         if (last === undefined || found.length < ROWS_PER_QUERY) return;
@@ -108,7 +108,7 @@ export function createEnvelopes(db: Db): Envelopes {
     deleteUpTo(device, upTo) {
       const box = boxFor(device);
       if (box === undefined) return;
-      if (removeSome.run(box, upTo).changes >= DELETED_AT_ONCE) addGarbage.run(box, upTo);
+      if (removeSome.run(box, 0, box, upTo).changes >= DELETED_AT_ONCE) addGarbage.run(box, upTo);
     },
     insert(device, row) {
       const box = boxFor(device);
@@ -130,7 +130,7 @@ export function createEnvelopes(db: Db): Envelopes {
       const row = toRow(someGarbage.get());
       if (row === undefined) return false;
       const [box, upTo] = [number(row, 'box'), number(row, 'up_to')];
-      if (removeSome.run(box, upTo).changes < DELETED_AT_ONCE) noGarbage.run(box, upTo);
+      if (removeSome.run(box, 0, box, upTo).changes < DELETED_AT_ONCE) noGarbage.run(box, upTo);
       return true;
     },
   };

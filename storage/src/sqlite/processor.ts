@@ -9,13 +9,11 @@ import {
   isDirectoryRequest,
   isRelayRequest,
   type Answer,
-  type CallName,
-  type Calls,
-  type DirectoryCalls,
+  type DirectoryMethods,
   type DirectoryRequest,
   type FromWorker,
   type Handlers,
-  type RelayCalls,
+  type RelayMethods,
   type RelayRequest,
   type Request,
   type ToWorker,
@@ -80,7 +78,7 @@ function isSubmit(event: RelayEvent): event is Extract<RelayEvent, { type: 'comm
   return event.type === 'committed' || event.type === 'direct';
 }
 
-function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<RelayCalls> {
+function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<RelayMethods> {
   return {
     submit: (asked) => submit(context, asked),
     submitDirect: (asked) => submitDirect(context, asked),
@@ -94,7 +92,7 @@ function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<Relay
   };
 }
 
-function answerRelay(request: RelayRequest, handlers: Handlers<RelayCalls>, relay: RelayFile): Answer {
+function answerRelay(request: RelayRequest, handlers: Handlers<RelayMethods>, relay: RelayFile): Answer {
   const mark = relay.mark();
   try {
     return { type: 'answer', value: dispatch(handlers, request) };
@@ -105,7 +103,7 @@ function answerRelay(request: RelayRequest, handlers: Handlers<RelayCalls>, rela
 }
 
 /** Answers what needs no commit. */
-function answerReading(request: RelayRequest, handlers: Handlers<RelayCalls>, relay: RelayFile): Answer {
+function answerReading(request: RelayRequest, handlers: Handlers<RelayMethods>, relay: RelayFile): Answer {
   const mark = relay.mark();
   const answer = answerRelay(request, handlers, relay);
   if (!relay.mustCommit()) return answer;
@@ -130,7 +128,7 @@ function answerDirectory(batch: Batch, directory: DirectoryFile, answers: Map<Re
   }
 }
 
-function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<DirectoryCalls> {
+function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<DirectoryMethods> {
   const { lists, prekeys, usernames } = directory;
   return {
     register: (account) => directory.register(account, nowMs),
@@ -148,7 +146,7 @@ function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<Di
   };
 }
 
-function answerPart(request: DirectoryRequest, handlers: Handlers<DirectoryCalls>, directory: DirectoryFile): Answer {
+function answerPart(request: DirectoryRequest, handlers: Handlers<DirectoryMethods>, directory: DirectoryFile): Answer {
   try {
     return { type: 'answer', value: directory.part(() => dispatch(handlers, request)) };
   } catch (error) {
@@ -157,7 +155,11 @@ function answerPart(request: DirectoryRequest, handlers: Handlers<DirectoryCalls
   }
 }
 
-function answerAlone(request: DirectoryRequest, handlers: Handlers<DirectoryCalls>, directory: DirectoryFile): Answer {
+function answerAlone(
+  request: DirectoryRequest,
+  handlers: Handlers<DirectoryMethods>,
+  directory: DirectoryFile,
+): Answer {
   try {
     return { type: 'answer', value: directory.transaction(() => dispatch(handlers, request)) };
   } catch (error) {
@@ -165,11 +167,10 @@ function answerAlone(request: DirectoryRequest, handlers: Handlers<DirectoryCall
   }
 }
 
-function dispatch<Name extends CallName>(
-  handlers: { readonly [Each in Name]: (...args: Calls[Each]['args']) => Calls[Each]['answer'] },
-  request: { [Each in Name]: { readonly name: Each; readonly args: Calls[Each]['args'] } }[Name],
-): Calls[Name]['answer'] {
-  return handlers[request.name](...request.args);
+/** Calls the handler of the request's name with its arguments, which are those of that method. */
+function dispatch(handlers: Readonly<Record<string, unknown>>, request: Request): unknown {
+  const handler = handlers[request.name];
+  return typeof handler === 'function' ? Reflect.apply(handler, undefined, request.args) : undefined;
 }
 
 function failure(error: unknown): Answer {

@@ -2,7 +2,10 @@ import type { Runtime } from '@waxwing/protocol';
 import { createListeners } from '../listeners.ts';
 import type { Storage } from '../storage.ts';
 import { storeLimits, type StoreLimits } from '../store-limits.ts';
-import { startWorker } from './worker-host.ts';
+import { createCaller, type Caller } from './caller.ts';
+import type { DirectoryMethods, RelayMethods, Request } from './calls.ts';
+import { openThread } from './thread.ts';
+import { tight } from './tight.ts';
 
 /**
  * The embedded storage: two SQLite files in a folder, directory.db (accounts, lists, generations, prekeys, usernames) and
@@ -20,42 +23,50 @@ export async function openSqliteStorage(o: {
   readonly runtime: Runtime;
   readonly restored?: boolean;
   readonly limits?: Partial<StoreLimits>;
+  /** `calling`: no thread, for a program that has nothing else to do. A slow disk then stops everything. */
+  readonly thread?: 'own' | 'calling';
 }): Promise<Storage> {
+  const { runtime } = o;
   const listeners = createListeners();
-  const options = { folder: o.directory, restored: o.restored ?? false, limits: storeLimits(o.limits) };
-  const { call, close } = await startWorker(options, {
-    runtime: o.runtime,
-    onWoken: (devices) => listeners.wake(devices),
+  const seed = tight(runtime.randomBytes(32));
+  const options = { folder: o.directory, restored: o.restored ?? false, limits: storeLimits(o.limits), seed };
+  const thread = await openThread(options, o.thread !== 'calling');
+  const caller = createCaller(thread, { runtime, onWoken: (devices) => listeners.wake(devices) });
+  const directory = methods<DirectoryMethods>(caller, {
+    register: true,
+    deviceList: true,
+    putDeviceList: true,
+    claimGeneration: true,
+    holdsGeneration: true,
+    setUsername: true,
+    findUsername: true,
+    removeUsername: true,
+    publish: true,
+    take: true,
+    count: true,
+    repeated: true,
+  });
+  const mailboxes = methods<RelayMethods>(caller, {
+    submit: true,
+    submitDirect: true,
+    open: true,
+    read: true,
+    ack: true,
+    heads: true,
+    entries: true,
+    drop: true,
+    check: true,
   });
   return {
-    directory: {
-      register: (account) => call('register', account),
-      deviceList: (account) => call('deviceList', account),
-      putDeviceList: (next) => call('putDeviceList', next),
-      claimGeneration: (device, tokens) => call('claimGeneration', device, tokens),
-      holdsGeneration: (device, tokens) => call('holdsGeneration', device, tokens),
-      setUsername: (account, hash) => call('setUsername', account, hash),
-      findUsername: (hash) => call('findUsername', hash),
-      removeUsername: (account) => call('removeUsername', account),
-    },
-    prekeys: {
-      publish: (device, keys) => call('publish', device, keys),
-      take: (device, options) => call('take', device, options),
-      count: (device) => call('count', device),
-      repeated: (device) => call('repeated', device),
-    },
-    mailboxes: {
-      submit: (submit) => call('submit', submit),
-      submitDirect: (submission) => call('submitDirect', submission),
-      open: (device, committed) => call('open', device, committed),
-      read: (device, after, max) => call('read', device, after, max),
-      ack: (device, committed) => call('ack', device, committed),
-      listen: (device, wake) => listeners.add(device, wake),
-      heads: (handles) => call('heads', handles),
-      entries: (handle, era, numbers, asker) => call('entries', handle, era, numbers, asker),
-      drop: (device) => call('drop', device),
-      check: () => call('check'),
-    },
-    close,
+    directory,
+    prekeys: directory,
+    mailboxes: { ...mailboxes, listen: (device, wake) => listeners.add(device, wake) },
+    close: () => caller.close(),
   };
+}
+
+/** The methods of these names, each of which asks the caller: the thread answers in the type of the method. */
+function methods<Methods>(caller: Caller, names: Readonly<Record<keyof Methods & string, true>>): Methods {
+  const all = Object.keys(names).map((name) => [name, (...args: unknown[]) => caller.call({ name, args } as Request)]);
+  return Object.fromEntries(all) as Methods;
 }

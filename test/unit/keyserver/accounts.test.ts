@@ -118,6 +118,8 @@ describe('a first list is refused with', () => {
   test('an identity key of small order, whose signatures anybody can make', async () => {
     const person = forgePerson();
     await expectRefused(person, registration(person), 422, 'bad_key');
+    const answer = await register(registration(person));
+    expect(answer.json<{ detail: string }>().detail).toBe('identity key');
   });
 
   test('bytes that are no list', async () => {

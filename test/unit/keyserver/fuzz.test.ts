@@ -4,7 +4,7 @@ import { createFixture, problemOf, type Fixture } from './keyserver-fixture.ts';
 import { createPerson, prekeys, registration, usernameOf, type Person } from './person.ts';
 
 const wide = { burst: 1e9, refillMs: 0.001 };
-const RUNS = 150;
+const RUNS = 60;
 
 let f: Fixture;
 let alice: Person;

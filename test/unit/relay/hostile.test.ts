@@ -98,6 +98,37 @@ describe('bytes that are nearly a batch', () => {
   );
 });
 
+describe('a batch that is refused', () => {
+  const heartbeat = encodeUpBatch([{ type: 'heartbeat' }]);
+  it.each([
+    ['with nothing in it', 'malformed', new Uint8Array(0)],
+    ['with a message of no kind', 'malformed', Buffer.from([0x0a, 0])],
+    ['with a message of an unknown kind', 'malformed', Buffer.from([0x0a, 3, 0x9a, 0x06, 0])],
+    ['with an unknown field', 'malformed', Buffer.concat([heartbeat, Buffer.from([0x10, 1])])],
+    ['with trailing bytes', 'malformed', Buffer.concat([heartbeat, Buffer.from([0xff])])],
+    ['cut short', 'malformed', heartbeat.subarray(0, heartbeat.length - 1)],
+    [
+      'with one message too many',
+      'too_large',
+      Buffer.concat(Array<Uint8Array>(limits.batchMaxMessages + 1).fill(heartbeat)),
+    ],
+    ['one byte too long', 'too_large', new Uint8Array(limits.batchMaxBytes + 1)],
+  ])('%s closes with %s, and nothing of it is stored, not even what stood before', async (_, code, bytes) => {
+    const { world, alice, bob, snapshot } = await hostileWorld();
+    const link = world.link();
+    await link.device.authenticate(alice);
+    await link.device.next('drained');
+    const before = snapshot();
+    const good = encodeUpBatch([submitMessage(bodyFor([bob], alice, 'x'), { n: 1 })]);
+    link.device.sendRaw(bytes.length === 0 ? bytes : Buffer.concat([good, bytes]));
+    expect((await link.device.ended).reason).toBe(code);
+    await settle();
+    expect(snapshot().relay.data).toEqual(before.relay.data);
+    const again = world.link();
+    await again.device.authenticate(alice);
+  });
+});
+
 type Step =
   | 'authenticate'
   | 'authenticate as another'

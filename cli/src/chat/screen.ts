@@ -1,0 +1,116 @@
+import { createInterface, type Interface } from 'node:readline';
+import type { Io } from '../io.ts';
+import { createOutput } from '../output.ts';
+import { markOf, MARK_COLUMN } from '../transcript.ts';
+import type { Message } from '@waxwing/client-core';
+import { cells, rowsOf } from './cells.ts';
+
+const PROMPT = '> ';
+const UP = (rows: number): string => `\u001b[${rows}A`;
+const CLEAR_BELOW = '\u001b[0J';
+const SAVE = '\u001b7';
+const RESTORE = '\u001b8';
+
+/** Where lines appear and are typed. */
+export type Screen = {
+  print(lines: readonly string[]): void;
+  /** An own message, whose mark may change. */
+  printOwn(message: Message, lines: readonly string[]): void;
+  /** How far an own message that was printed has come; `what` is said where its line cannot be reached any more. */
+  mark(message: Message, what: string): void;
+  /** The lines that are typed, until the end of the input. */
+  readonly typed: AsyncIterable<string>;
+  close(): void;
+};
+
+/** On a terminal the marks change in place and the line being typed stays at the bottom; in a pipe there are only lines. */
+export function createScreen({ stdin, stdout }: Io): Screen {
+  const isTerminal = stdout.isTTY === true && 'isTTY' in stdin && stdin.isTTY === true;
+  const reader = createInterface({
+    input: stdin,
+    crlfDelay: Infinity,
+    terminal: isTerminal,
+    ...(isTerminal && { output: stdout, prompt: PROMPT, historySize: 100, removeHistoryDuplicates: true }),
+  });
+  return isTerminal ? new TerminalScreen(reader, stdout) : pipeScreen(reader, stdout);
+}
+
+function pipeScreen(reader: Interface, stdout: Io['stdout']): Screen {
+  const out = createOutput(stdout);
+  const print = (lines: readonly string[]): void => {
+    for (const line of lines) out.line(line).catch(() => reader.close());
+  };
+  return {
+    print,
+    printOwn: (_message, lines) => print(lines),
+    mark: (_message, what) => print([what]),
+    typed: reader,
+    close: () => reader.close(),
+  };
+}
+
+/** A line with a mark, and how many rows stand between it and the line being typed, its own included. */
+type Marked = { readonly id: Message['id']; rowsUp: number };
+
+class TerminalScreen implements Screen {
+  readonly #reader: Interface;
+  readonly #stdout: Io['stdout'];
+  #marked: Marked[] = [];
+
+  constructor(reader: Interface, stdout: Io['stdout']) {
+    this.#reader = reader;
+    this.#stdout = stdout;
+    // After a change of width nobody knows which row a line is in.
+    stdout.on('resize', () => (this.#marked = []));
+    reader.prompt();
+  }
+
+  print(lines: readonly string[]): void {
+    const rows = lines.reduce((sum, line) => sum + rowsOf(line, this.#columns), 0);
+    for (const line of this.#marked) line.rowsUp += rows;
+    const { rows: promptRows } = this.#reader.getCursorPos();
+    const toPrompt = `${promptRows > 0 ? UP(promptRows) : ''}\r${CLEAR_BELOW}`;
+    this.#stdout.write(`${toPrompt}${lines.map((line) => `${line}\n`).join('')}`);
+    this.#reader.prompt(true);
+  }
+
+  printOwn({ id }: Message, lines: readonly string[]): void {
+    const rows = lines.reduce((sum, line) => sum + rowsOf(line, this.#columns), 0);
+    this.print(lines);
+    this.#marked.push({ id, rowsUp: rows });
+  }
+
+  mark(message: Message, what: string): void {
+    const line = this.#marked.find(({ id }) => id === message.id);
+    const { rows: promptRows } = this.#reader.getCursorPos();
+    const height = 'rows' in this.#stdout && typeof this.#stdout.rows === 'number' ? this.#stdout.rows : 24;
+    if (line === undefined || line.rowsUp + promptRows >= height || message.status.state === 'failed') {
+      this.print([what]);
+      return;
+    }
+    const column = `\u001b[${MARK_COLUMN + 1}G`;
+    this.#stdout.write(`${SAVE}${UP(line.rowsUp + promptRows)}${column}${markOf(message.status)}${RESTORE}`);
+  }
+
+  get typed(): AsyncIterable<string> {
+    return this.#typed();
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  /** What was typed is taken off the screen: it comes back as a message, or as what a command says. */
+  async *#typed(): AsyncGenerator<string> {
+    for await (const line of this.#reader) {
+      const rows = Math.floor(cells(PROMPT + line) / this.#columns) + 1;
+      this.#stdout.write(`${UP(rows)}\r${CLEAR_BELOW}`);
+      yield line;
+      this.#reader.prompt();
+    }
+  }
+
+  get #columns(): number {
+    return this.#stdout.columns ?? 80;
+  }
+}

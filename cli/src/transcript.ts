@@ -1,0 +1,75 @@
+import type { HistoryItem, Message, MessageStatus } from '@waxwing/client-core';
+import type { AccountId } from '@waxwing/protocol';
+import { printable } from './printable.ts';
+
+/** Who is who in a transcript. */
+export type People = { readonly own: AccountId; readonly nameOf: (account: AccountId) => string };
+
+/** The day of a message, and its time, by this machine's zone. */
+export function dayOf(at: Date): string {
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+export function timeOf(at: Date): string {
+  return `${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+/** How far an own message is, in two columns; two spaces for one of others. */
+export function markOf(status: MessageStatus): string {
+  switch (status.state) {
+    case 'queued':
+      return '… ';
+    case 'sent':
+      return '✓ ';
+    case 'delivered':
+    case 'read':
+      return '✓✓';
+    case 'failed':
+      return '✗ ';
+    case 'received':
+      return '  ';
+  }
+}
+
+/** Where the mark stands in a message's line, counted from 0. */
+export const MARK_COLUMN = 6;
+const TEXT_INDENT = 9;
+
+/**
+ * A message as a person reads it: time, mark, name and text; further lines of the text stand under the first. The text
+ * is made harmless to a terminal.
+ */
+export function messageLines(message: Message, { own, nameOf }: People): string[] {
+  const name = message.from === own ? 'me' : nameOf(message.from);
+  const text = message.text === undefined ? '(a message that this version cannot show)' : printable(message.text);
+  const [first = '', ...more] = text.split('\n');
+  const { status } = message;
+  const failed = status.state === 'failed' ? `  (not sent: ${status.code})` : '';
+  const head = `${timeOf(message.serverTime)} ${markOf(status)} ${name}: `;
+  return [`${head}${first}${more.length === 0 ? failed : ''}`, ...more.map((line) => ' '.repeat(TEXT_INDENT) + line)];
+}
+
+export function holeLine({ count, reason }: Extract<HistoryItem, { kind: 'hole' }>): string {
+  return `      ── ${count === 1 ? 'a message is' : `${count} messages are`} missing here: ${reason} ──`;
+}
+
+/** A stretch of a history with a line for each new day. */
+export function transcript(items: readonly HistoryItem[], people: People): string[] {
+  let day = '';
+  return items.flatMap((item) => {
+    if (item.kind === 'hole') return [holeLine(item)];
+    const today = dayOf(item.serverTime);
+    const heading = today === day ? [] : [`── ${today} ──`];
+    day = today;
+    return [...heading, ...messageLines(item, people)];
+  });
+}
+
+/** An account without a name, short enough for a line. */
+export function shortAccount(account: AccountId): string {
+  return account.slice(0, 8);
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}

@@ -1,0 +1,83 @@
+import {
+  decodeContent,
+  decodeEnvelope,
+  decodeFrame,
+  frameKinds,
+  ProtocolError,
+  sha256,
+  type Envelope,
+  type Frame,
+  type SequencedEnvelope,
+} from '@waxwing/protocol';
+import type { NewMessage } from '../history/messages.ts';
+
+/** An envelope's bytes, decoded; undefined where they are none, which is kept from nothing that follows. */
+export function readEnvelope(bytes: Uint8Array): {
+  envelope: Envelope | undefined;
+  bytes: Uint8Array;
+  ciphertextHash: Uint8Array;
+} {
+  try {
+    const envelope = decodeEnvelope(bytes);
+    return { envelope, bytes, ciphertextHash: sha256(envelope.ciphertext) };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { envelope: undefined, bytes, ciphertextHash: sha256(bytes) };
+    throw error;
+  }
+}
+
+/** A frame from decrypted bytes, its content checked; undefined where they are none. */
+export function readFrame(bytes: Uint8Array): Frame | undefined {
+  try {
+    const frame = decodeFrame(bytes);
+    if (frame.kind === frameKinds.content) decodeContent(frame.body);
+    return frame;
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+/** What of a frame is not what its envelope says, or undefined. */
+export function mismatch(
+  envelope: Envelope,
+  frame: Frame,
+  current: string | undefined,
+  known: boolean,
+): string | undefined {
+  const { sender } = envelope;
+  if (frame.sender.account !== sender.account || frame.sender.device !== sender.device) return 'sender';
+  if (envelope.type === 'direct') {
+    if (frame.place) return 'handle';
+    return frame.messageId === envelope.messageId ? undefined : 'message id';
+  }
+  if (frame.place?.handle !== envelope.handle) return 'handle';
+  if (frame.place.n !== envelope.n) return 'n';
+  return known || envelope.handle === current ? undefined : 'handle of another conversation';
+}
+
+/** The message that a person sees of a frame; undefined for a frame without visible effect. */
+export function toMessage(
+  frame: Frame,
+  envelope: SequencedEnvelope,
+  conversation: number,
+  epoch: number,
+  party: number,
+): NewMessage | undefined {
+  if (frame.kind === frameKinds.void) return undefined;
+  const content = frame.kind === frameKinds.content ? decodeContent(frame.body) : undefined;
+  return {
+    conversation,
+    messageId: frame.messageId,
+    party,
+    own: false,
+    epoch,
+    sequence: envelope.sequence,
+    n: envelope.n,
+    kind: frame.kind,
+    text: content?.text ?? null,
+    replyTo: content?.replyTo ?? null,
+    serverTimeMs: envelope.serverTimeMs,
+    sentAtMs: frame.sentAtMs,
+  };
+}

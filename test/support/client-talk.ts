@@ -1,0 +1,66 @@
+import type { Down, Envelope, SequencedEnvelope } from '@waxwing/protocol';
+import { decodeEnvelope, encodeEnvelope } from '@waxwing/protocol';
+import type { DirectConversation, SentMessage } from '@waxwing/client-core';
+import type { ClientWorld, TestClient } from './client-world.ts';
+
+/** The conversation of one device with another's account. */
+export function talk(world: ClientWorld, from: TestClient, to: TestClient): Promise<DirectConversation> {
+  return world.wait(from.client.direct(to.client.account));
+}
+
+/** Puts a text into the outbox. */
+export async function say(world: ClientWorld, from: TestClient, to: TestClient, text: string): Promise<SentMessage> {
+  const conversation = await talk(world, from, to);
+  const sent = await conversation.send({ text });
+  await world.settle();
+  return sent;
+}
+
+/** The history as it is shown: texts, and holes as `[count reason]`; own ones not sent yet end with a question mark. */
+export async function shown(world: ClientWorld, at: TestClient, peer: TestClient): Promise<string[]> {
+  const conversation = await talk(world, at, peer);
+  return conversation
+    .history()
+    .getSnapshot()
+    .items.map((item) => {
+      if (item.kind === 'hole') return `[${item.count} ${item.reason}]`;
+      return `${item.text ?? ''}${item.sequence === null ? '?' : ''}`;
+    });
+}
+
+/** What makes a message of the relay another one, if it is an envelope that this wants. */
+export function changeEnvelope<T extends Envelope>(
+  wants: (envelope: Envelope) => envelope is T,
+  change: (envelope: T) => Envelope,
+): (message: Down) => readonly Down[] {
+  return (message) => {
+    if (message.type !== 'deliver') return [message];
+    const envelope = decodeEnvelope(message.envelope);
+    return [wants(envelope) ? { ...message, envelope: encodeEnvelope(change(envelope)) } : message];
+  };
+}
+
+export function isSequenced(envelope: Envelope): envelope is SequencedEnvelope {
+  return envelope.type === 'sequenced';
+}
+
+/** Whether it delivers a sequenced message of this n. */
+export function deliversN(message: Down, n: number): boolean {
+  if (message.type !== 'deliver') return false;
+  const envelope = decodeEnvelope(message.envelope);
+  return envelope.type === 'sequenced' && envelope.n === n;
+}
+
+export function alerts(device: TestClient): string[] {
+  return device.events.flatMap((event) => (event.type === 'securityAlert' ? [event.what] : []));
+}
+
+/** Two devices, online, whose sessions are set up both ways by a first message each; n goes on from 2. */
+export async function acquainted(world: ClientWorld): Promise<readonly [TestClient, TestClient]> {
+  const [alice, bob] = [await world.online(), await world.online()];
+  const first = await say(world, alice, bob, 'hi');
+  await world.wait(first.reached('delivered'));
+  const second = await say(world, bob, alice, 'ho');
+  await world.wait(second.reached('delivered'));
+  return [alice, bob];
+}
