@@ -16,7 +16,7 @@ import { directId, peerOf, type ConversationId } from './conversation-id.ts';
 import type { DirectConversation } from './conversation.ts';
 import { createConversationsQuery, type ConversationSummary } from './conversations-query.ts';
 import { createDirectConversation, type ConversationParts } from './direct-conversation.ts';
-import { ClosedError, UnknownUserError, UnreachableError, WaxwingError } from './errors.ts';
+import { ClosedError, StoreFullError, UnknownUserError, UnreachableError, WaxwingError } from './errors.ts';
 import { EventHub, type ClientEvent } from './events.ts';
 import type { DeviceRow } from './history/device.ts';
 import type { Store } from './history/store.ts';
@@ -85,7 +85,7 @@ export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow
 
   function answerChallenge(challenge: { nonce: Uint8Array; serverTimeMs: number }) {
     const secret = store.device.get()?.authSecretKey;
-    if (!secret) return Promise.reject(new WaxwingError('cloned'));
+    if (!secret) throw new WaxwingError('cloned');
     const generations = engine.generations();
     const claims = {
       iss: addressKey(address),
@@ -95,14 +95,24 @@ export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow
     };
     const token = signToken(claims, (message) => crypto.signToken(secret, message));
     const committed = engine.committed();
-    return Promise.resolve({ ...address, token, generations, ...(committed && { committed }) });
+    return { ...address, token, generations, ...(committed && { committed }) };
+  }
+
+  /** On a full disk the relay tells again at the next opening. */
+  function becomeCloned(): void {
+    try {
+      store.transaction(() => store.device.setCloned());
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+      events.emit({ type: 'storeFull' });
+    }
   }
 
   function stateChanged(state: LinkState): void {
     if (closing.signal.aborted) return;
     if (state.type === 'down' || state.type === 'stopped') engine.disconnected();
     if (state.type === 'down') events.emit({ type: 'lostConnection', reason: state.reason ?? 'lost' });
-    if (state.type === 'stopped' && state.reason === 'cloned') store.transaction(() => store.device.setCloned());
+    if (state.type === 'stopped' && state.reason === 'cloned') becomeCloned();
     // Online is said when the drained mailbox is durable, not when the relay has sent it.
     if (state.type !== 'live') connection.set(connectionState(state));
   }
@@ -111,7 +121,8 @@ export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow
     url: relayUrl(device.server),
     dial: runtime.dial,
     runtime,
-    answer: answerChallenge,
+    // What it throws, as for a full disk, ends this attempt and not the link.
+    answer: (challenge) => Promise.resolve(challenge).then(answerChallenge),
     committed: () => engine.committed(),
     events: { ...engine.linkEvents, stateChanged },
   });

@@ -55,9 +55,10 @@ export function createClientLink(gateway: () => Gateway, work: (task: () => void
         isOver = true;
         work(() => {
           handlers.closed({ code, reason });
-          listener?.closed();
+          ended();
         });
       };
+      let ended = (): void => undefined;
       const toDevice = (bytes: Uint8Array): void => {
         work(() => {
           if (isOver) return;
@@ -79,6 +80,7 @@ export function createClientLink(gateway: () => Gateway, work: (task: () => void
         close: (code, reason) => work(() => end(code, reason)),
         terminate: () => end(1006, 'terminated'),
       });
+      ended = () => listener.closed();
       work(() => !isOver && handlers.opened());
       return {
         send(bytes) {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient, generateStoreKey, type AccountId, type Client } from '@waxwing/client-core';
+import { createClient, generateStoreKey, type Client } from '@waxwing/client-core';
 import { systemRuntime } from '@waxwing/protocol';
 import { createMemoryStorage } from '@waxwing/storage';
 import { startTestServer } from './in-process-server.ts';
@@ -23,12 +23,18 @@ const BURST = 3;
 /** Runs between two in which the client comes to its end. */
 const CLEAN_EVERY = 10;
 const CHILD_MS = 60_000;
+const FROM_SOURCE = ['--conditions=waxwing-source', '--import', 'tsx'];
 
 /**
  * Kills a client with -9 at each step, `killsPerStep` times each, while it and a steady peer send to each other; then
  * compares both histories. A run that comes to its end before its failpoint counts as no kill and is made again.
  */
-export async function proveSteps(killsPerStep: number, random: () => number): Promise<StepsResult> {
+export async function proveSteps(
+  killsPerStep: number,
+  random: () => number,
+  execArgv: readonly string[] = FROM_SOURCE,
+): Promise<StepsResult> {
+  const child = (order: StepOrder) => runChild(order, execArgv);
   const folder = mkdtempSync(join(tmpdir(), 'waxwing-steps-'));
   const storage = createMemoryStorage({ runtime: systemRuntime });
   const server = await startTestServer(storage);
@@ -43,7 +49,7 @@ export async function proveSteps(killsPerStep: number, random: () => number): Pr
     const base = { server: server.url, path: join(folder, 'killed.db'), keyFile };
     const created = await child({ ...base, step: null, occurrence: 0, peer: null, texts: [], expect: '' });
     if (created === 'killed') throw new Error('the client was not created');
-    return await killAtEachStep(steady, created.account, base, killsPerStep, random);
+    return await killAtEachStep(steady, created.account, base, killsPerStep, random, child);
   } finally {
     await steady.close();
     await server.close();
@@ -58,6 +64,7 @@ async function killAtEachStep(
   base: Pick<StepOrder, 'server' | 'path' | 'keyFile'>,
   killsPerStep: number,
   random: () => number,
+  child: (order: StepOrder) => Promise<StepReport | 'killed'>,
 ): Promise<StepsResult> {
   const conversation = await steady.direct(account);
   const kills: Record<string, number> = Object.fromEntries(stepNames.map((step) => [step, 0]));
@@ -126,9 +133,9 @@ async function waitFor(client: Client, peer: string, count: number): Promise<str
 }
 
 /** Runs the client to its end, or to its kill. */
-function child(order: StepOrder & { peer: AccountId | null }): Promise<StepReport | 'killed'> {
+function runChild(order: StepOrder, execArgv: readonly string[]): Promise<StepReport | 'killed'> {
   const script = join(import.meta.dirname, 'step-client.ts');
-  const args = ['--conditions=waxwing-source', '--import', 'tsx', script, JSON.stringify(order)];
+  const args = [...execArgv, script, JSON.stringify(order)];
   return new Promise((resolve, reject) => {
     const running = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -88,26 +88,10 @@ export class CoverageStore {
     }));
   }
 
-  /** Gives the hole at one number its own reason, apart from its neighbours. */
-  nameHole(epoch: number, sequence: Sequence, reason: HoleReason, nowMs: number): void {
-    const { era, number } = sequence;
-    const row = this.#db.get(
-      'SELECT first, last, reason, since_ms FROM hole WHERE epoch = ? AND era = ? AND first <= ? AND last >= ?',
-      epoch,
-      era,
-      number,
-      number,
-    );
-    if (row) {
-      this.#db.run('DELETE FROM hole WHERE epoch = ? AND era = ? AND first = ?', epoch, era, integer(row, 'first'));
-      const since = integer(row, 'since_ms');
-      const rest = [
-        { from: integer(row, 'first'), to: number - 1 },
-        { from: number + 1, to: integer(row, 'last') },
-      ];
-      for (const range of rest) if (range.from <= range.to) this.#insertHole(epoch, era, range, reasonOf(row), since);
-    }
-    this.#insertHole(epoch, era, { from: number, to: number }, reason, nowMs);
+  /** Makes these numbers one hole of its own reason, apart from its neighbours. A part that was a hole keeps its age. */
+  nameHole(epoch: number, { era, from, to, reason }: HoleRow, nowMs: number): void {
+    const sinceMs = this.#cutHoles(epoch, era, { from, to }) ?? nowMs;
+    this.#insertHole(epoch, era, { from, to }, reason, sinceMs);
   }
 
   chainHoles(epoch: number): ChainHoleRow[] {
@@ -207,7 +191,8 @@ export class CoverageStore {
     }
   }
 
-  #cutHoles(epoch: number, era: number, gone: Range): void {
+  /** Takes numbers out of the holes; answers since when the oldest of them was one. */
+  #cutHoles(epoch: number, era: number, gone: Range): number | undefined {
     const rows = this.#db.all(
       'SELECT first, last, reason, since_ms FROM hole WHERE epoch = ? AND era = ? AND first <= ? AND last >= ?',
       epoch,
@@ -221,6 +206,7 @@ export class CoverageStore {
       if (first < gone.from) this.#insertHole(epoch, era, { from: first, to: gone.from - 1 }, reasonOf(row), since);
       if (gone.to < last) this.#insertHole(epoch, era, { from: gone.to + 1, to: last }, reasonOf(row), since);
     }
+    return rows.length === 0 ? undefined : Math.min(...rows.map((row) => integer(row, 'since_ms')));
   }
 
   #insertHole(epoch: number, era: number, range: Range, reason: HoleReason, sinceMs: number): void {

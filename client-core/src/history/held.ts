@@ -14,7 +14,7 @@ export class HeldStore {
     this.#db = db;
   }
 
-  /** Keeps an envelope once, by its ciphertext. */
+  /** Keeps an envelope once, by its ciphertext, with the newest reason. */
   keep(
     sender: DeviceAddress,
     reason: HeldReason,
@@ -24,7 +24,7 @@ export class HeldStore {
   ): void {
     this.#db.run(
       `INSERT INTO held (account, device, reason, ciphertext_hash, envelope, since_ms) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (account, device, ciphertext_hash) DO NOTHING`,
+       ON CONFLICT (account, device, ciphertext_hash) DO UPDATE SET reason = excluded.reason`,
       sender.account,
       sender.device,
       reason,

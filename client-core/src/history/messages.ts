@@ -10,7 +10,7 @@ import {
   type Sequence,
 } from '@waxwing/protocol';
 import type { Db, Row } from './database.ts';
-import { compareKeys, keyBetween, nextKey, type OrderKey } from './order-key.ts';
+import { compareKeys, keyBetween, lastKey, nextKey, type OrderKey } from './order-key.ts';
 import { integer, integerOrNull, text, textOrNull } from './row.ts';
 
 export type NewMessage = {
@@ -77,9 +77,16 @@ export class MessageStore {
     this.#insert({ ...message, sequence }, { shown: shown === 1, late: message.late, inbox: message.inbox });
   }
 
-  /** Messages that wait for a gap before them, in order. */
-  waiting(epoch: number): MessageRow[] {
-    return this.#all('message.epoch = ? AND message.shown = 0 ORDER BY message.era, message.number', epoch);
+  /** Messages of an epoch that are not shown yet, in order: all, or those before a sequence. */
+  waiting(epoch: number, before: Sequence | undefined): MessageRow[] {
+    const { era, number } = before ?? { era: Number.MAX_SAFE_INTEGER, number: 0 };
+    return this.#all(
+      `message.epoch = ? AND message.shown = 0 AND (message.era, message.number) < (?, ?)
+       ORDER BY message.era, message.number`,
+      epoch,
+      era,
+      number,
+    );
   }
 
   /** Shows a message; one of others also enters the inbox. */
@@ -103,7 +110,7 @@ export class MessageStore {
 
   /** Shown messages of a conversation, newest first, from `before` (exclusive) down. */
   pageBefore(conversation: number, before: OrderKey | undefined, limit: number): MessageRow[] {
-    const from = before ?? { ms: 2 ** 42, tie: 0 };
+    const from = before ?? lastKey;
     return this.#all(
       'message.conversation = ? AND message.id < ((? << 20) | ?) AND message.shown = 1 ORDER BY message.id DESC LIMIT ?',
       conversation,
@@ -169,8 +176,8 @@ export class MessageStore {
     const after = isNewest ? undefined : this.#neighbour(message, '>', 'ASC');
     let key = keyBetween(before, after, serverTimeMs);
     while (key && this.#taken(key)) key = nextKey(key);
-    if (after === undefined) return key ?? { ms: serverTimeMs, tie: 0 };
-    if (key && compareKeys(key, after) < 0) return key;
+    if (key && (after === undefined || compareKeys(key, after) < 0)) return key;
+    if (after === undefined) throw new TypeError('no key is left behind the newest message');
     this.#makeRoom(conversation, after);
     return this.#freeKey(message);
   }

@@ -5,6 +5,11 @@
 export type OrderKey = { readonly ms: number; readonly tie: number };
 
 const TIES = 2 ** 20;
+/** No message stands at a later time than this, whatever the server says, so that an id fits 63 bits with room behind it. */
+const LATEST_MS = 2 ** 42;
+/** Behind every message. */
+export const lastKey: OrderKey = { ms: 2 ** 43 - 1, tie: TIES - 1 };
+
 /** The distance between messages of one millisecond: room for what fills a hole later. */
 const STEP = 2 ** 10;
 
@@ -22,7 +27,7 @@ export function keyBetween(
   after: OrderKey | undefined,
   timeMs: number,
 ): OrderKey | undefined {
-  const wanted = { ms: timeMs, tie: 0 };
+  const wanted = { ms: Math.min(timeMs, LATEST_MS), tie: 0 };
   if (before === undefined || compareKeys(before, wanted) < 0) {
     if (after === undefined || compareKeys(wanted, after) < 0) return wanted;
     return before === undefined ? minus(after) : middle(before, after);

@@ -8,6 +8,7 @@ import {
   type ListedDevice,
   type SignedDeviceList,
 } from '@waxwing/protocol';
+import { StoreFullError } from '../errors.ts';
 import type { KeptList } from '../history/device-lists.ts';
 import type { Peer } from '../session/crypto.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
@@ -28,10 +29,19 @@ export class Contacts {
   readonly #kept = new Map<AccountId, KeptList>();
   readonly #epochs = new Map<AccountId, { readonly list: KeptList; readonly epoch: DirectEpoch | undefined }>();
   readonly #askedAtMs = new Map<string, number>();
+  readonly #onNewer: (account: AccountId) => void;
+  #stopped = false;
 
-  constructor(context: SyncContext, keyserver: KeyserverClient) {
+  /** `onNewer` is called when a newer list of an account is kept. */
+  constructor(context: SyncContext, keyserver: KeyserverClient, onNewer: (account: AccountId) => void) {
     this.#context = context;
     this.#keyserver = keyserver;
+    this.#onNewer = onNewer;
+  }
+
+  /** What is answered from now on is not kept: it counts as not reached. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** The newest verified list, if there is one. */
@@ -82,6 +92,7 @@ export class Contacts {
 
   /** Asks the keyserver for an account's list and keeps it if it verifies. */
   async fetch(account: AccountId): Promise<Fetched> {
+    if (this.#stopped) return 'unreachable';
     const answer = await this.#keyserver.deviceList(account);
     if (!answer.ok) return answer.code === 'not_found' ? 'missing' : 'unreachable';
     return this.#take(account, answer.value.deviceList);
@@ -106,13 +117,14 @@ export class Contacts {
   async fetchBundles(
     account: AccountId,
   ): Promise<{ fetched: Fetched; bundles: ReadonlyMap<number, DeviceBundleJson> }> {
+    if (this.#stopped) return { fetched: 'unreachable', bundles: new Map() };
     const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
     const answer = await this.#keyserver.bundles([account], key);
     if (!answer.ok) return { fetched: 'unreachable', bundles: new Map() };
     const found = answer.value.bundles.find((bundle) => bundle.account === account);
     if (found === undefined) return { fetched: 'missing', bundles: new Map() };
     const fetched = this.#take(account, found.deviceList);
-    if (fetched === 'refused') return { fetched, bundles: new Map() };
+    if (fetched === 'refused' || fetched === 'unreachable') return { fetched, bundles: new Map() };
     return { fetched, bundles: this.#listed(account, found) };
   }
 
@@ -124,7 +136,19 @@ export class Contacts {
     return new Map(usable.map((bundle) => [bundle.device, bundle]));
   }
 
+  /** Keeps what the server gave, if it is good. Where it cannot be kept, it is as if the server had not answered. */
   #take(account: AccountId, encoded: string): Fetched {
+    if (this.#stopped) return 'unreachable';
+    try {
+      return this.#verify(account, encoded);
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+      this.#context.events.emit({ type: 'storeFull' });
+      return 'unreachable';
+    }
+  }
+
+  #verify(account: AccountId, encoded: string): Fetched {
     const { store, crypto, events } = this.#context;
     const signed = readSigned(encoded);
     const kept = this.list(account);
@@ -147,6 +171,7 @@ export class Contacts {
         for (const { device } of kept ? check.list.devices : []) {
           if (!known.has(device)) events.emit({ type: 'deviceAdded', account, device });
         }
+        this.#onNewer(account);
         return 'newer';
       }
     }

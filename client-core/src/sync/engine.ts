@@ -8,7 +8,7 @@ import {
   type Position,
   type Ready,
 } from '@waxwing/protocol';
-import type { AccountId } from '@waxwing/protocol';
+import { StoreFullError } from '../errors.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { LinkEvents, RelayLink } from '../transport/relay-link.ts';
 import { Contacts } from './contacts.ts';
@@ -35,6 +35,9 @@ export class SyncEngine {
   #link: RelayLink | undefined;
   #mailIsGone = false;
   #generation: Uint8Array | undefined;
+  /** What goes on beside the walks, in and out. */
+  readonly #tasks = new Set<Promise<void>>();
+  #stopped = false;
 
   constructor(
     context: SyncContext,
@@ -44,7 +47,7 @@ export class SyncEngine {
   ) {
     this.#context = context;
     this.#onCaughtUp = on.caughtUp;
-    this.contacts = new Contacts(context, keyserver);
+    this.contacts = new Contacts(context, keyserver, (account) => this.#beside(() => this.#inbound.retryHeld(account)));
     const framing = new Framing(context, this.contacts);
     this.outbox = new Outbox(context, this.contacts, framing, newId);
     this.#receipts = new Receipts(context, this.contacts, framing, newId);
@@ -54,7 +57,7 @@ export class SyncEngine {
       committed: (position) => this.#link?.ack(position),
       received: () => this.#receipts.schedule(),
       directFrame: (frame) => this.#takeDirect(frame),
-      drained: () => void this.#caughtUp(),
+      drained: () => this.#beside(() => this.#caughtUp()),
     });
     context.bus.subscribe(({ conversations }) => this.#gaps.lookAt(conversations));
   }
@@ -74,6 +77,7 @@ export class SyncEngine {
   }
 
   disconnected(): void {
+    this.#inbound.disconnected();
     this.outbox.disconnected();
     this.#receipts.disconnected();
     this.#gaps.disconnected();
@@ -99,15 +103,30 @@ export class SyncEngine {
 
   /** Ends in order: what is under way is finished, nothing new begins. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.disconnected();
+    this.contacts.stop();
     await Promise.all([this.#inbound.stop(), this.outbox.stop(), this.#receipts.stop(), this.#prekeys.stop()]);
+    await Promise.all(this.#tasks);
     await this.#context.work.idle();
+  }
+
+  /** Starts what nothing waits for but the end. A full disk is told; what it stopped is tried again at the next connection. */
+  #beside(task: () => Promise<void> | void): void {
+    if (this.#stopped) return;
+    const running = (async () => task())()
+      .catch((error: unknown) => {
+        if (!(error instanceof StoreFullError)) throw error;
+        this.#context.events.emit({ type: 'storeFull' });
+      })
+      .finally(() => this.#tasks.delete(running));
+    this.#tasks.add(running);
   }
 
   #ready({ marks, mailboxRestarted }: Ready): void {
     const { store } = this.#context;
     const generation = this.#generation;
-    if (generation) store.transaction(() => store.device.confirmGeneration(generation));
+    if (generation) this.#beside(() => store.transaction(() => store.device.confirmGeneration(generation)));
     this.#inbound.connected();
     this.#mailIsGone = false;
     this.#gaps.settled();
@@ -136,13 +155,15 @@ export class SyncEngine {
     this.#onCaughtUp();
     this.#gaps.live();
     if (this.#mailIsGone) await this.#lookForTails();
+    if (this.#stopped) return;
     this.#gaps.settled();
     store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs, limits.heldMaxEntries));
-    for (const account of store.held.accounts('unlisted device')) await this.#retryHeld(account);
-  }
-
-  async #retryHeld(account: AccountId): Promise<void> {
-    if ((await this.contacts.fetch(account)) === 'newer') await this.#inbound.retryHeld(account);
+    for (const account of store.held.accounts('unlisted device')) {
+      const fetched = await this.contacts.fetch(account);
+      if (fetched === 'unreachable') return;
+      // A newer list has seen to it already; the list may also have come before, without what was held being tried.
+      if (fetched === 'same') await this.#inbound.retryHeld(account);
+    }
   }
 
   /** Mail is gone: each handle's head tells whether it was the newest. */

@@ -7,13 +7,17 @@ import { gapKind, gaps, type Gap } from './sequencer.ts';
 import { missing } from './ranges.ts';
 import { tellPlaced } from './told.ts';
 
+/** Gaps that were first seen at one time, and how to stop waiting for them. */
+type Noticed = { readonly gaps: readonly Gap[]; readonly cancel: () => void };
+
 /**
  * Holds later messages back behind a gap for at most two seconds, while connected and drained; then the gap is shown as
  * a hole. A gap that own submits without an outcome can explain waits for those instead.
  */
 export class GapKeeper {
   readonly #context: SyncContext;
-  readonly #timers = new Map<number, () => void>();
+  /** By epoch: gaps that are waited for, those noticed together as one. */
+  readonly #waiting = new Map<number, Set<Noticed>>();
   #live = false;
   /** What the relay said at this connection of mail that is gone, until the gaps that it left were looked for. */
   #reason: HoleReason | undefined;
@@ -41,8 +45,8 @@ export class GapKeeper {
 
   disconnected(): void {
     this.#live = false;
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    for (const noticed of this.#waiting.values()) for (const { cancel } of noticed) cancel();
+    this.#waiting.clear();
   }
 
   /** After a commit that touched a conversation. */
@@ -58,17 +62,22 @@ export class GapKeeper {
   }
 
   look(epoch: number): void {
-    if (!this.#live || this.#timers.has(epoch)) return;
+    if (!this.#live) return;
     const { store, timers } = this.#context;
     const view = store.coverage.view(epoch);
-    if (gapKind(view, store.outbox.framedIn(epoch).length) !== 'waiting') return;
-    const noticed = gaps(view);
+    const open = gaps(view);
+    if (open.length === 0 || gapKind(view, store.outbox.framedIn(epoch).length) !== 'waiting') return;
+    const waiting = this.#waiting.get(epoch) ?? new Set();
+    const before = [...waiting].flatMap((noticed) => noticed.gaps);
+    const fresh = open.flatMap((gap) => without(gap, before));
+    if (fresh.length === 0) return;
     const reason = this.#reason ?? 'awaiting sender';
     const cancel = timers.after(limits.sequenceHoldMs, () => {
-      this.#timers.delete(epoch);
-      void this.#give(epoch, noticed, reason);
+      waiting.delete(noticed);
+      void this.#give(epoch, fresh, reason);
     });
-    this.#timers.set(epoch, cancel);
+    const noticed: Noticed = { gaps: fresh, cancel };
+    this.#waiting.set(epoch, waiting.add(noticed));
   }
 
   /** Shows what is still missing of the gaps that were noticed as holes. */
@@ -93,7 +102,11 @@ export class GapKeeper {
 
 /** The part of a gap that was noticed before. */
 function stillOpen(gap: Gap, noticed: readonly Gap[]): Gap[] {
+  return missing(without(gap, noticed), gap).map((range) => ({ ...range, era: gap.era }));
+}
+
+/** The part of a gap that was not noticed before. */
+function without(gap: Gap, noticed: readonly Gap[]): Gap[] {
   const seen = noticed.filter(({ era }) => era === gap.era);
-  const unseen = missing(seen, gap);
-  return missing(unseen, gap).map((range) => ({ ...range, era: gap.era }));
+  return missing(seen, gap).map((range) => ({ ...range, era: gap.era }));
 }

@@ -31,8 +31,14 @@ type Arriving = {
 /** What an envelope turned out to be, before anything of it is written. */
 type Outcome =
   | { readonly type: 'skip' }
-  | { readonly type: 'repeat'; readonly envelope: SequencedEnvelope }
-  | { readonly type: 'read'; readonly envelope: Envelope; readonly frame: Frame; readonly hash: Uint8Array }
+  | { readonly type: 'repeat'; readonly envelope: SequencedEnvelope; readonly addedIn: number }
+  | {
+      readonly type: 'read';
+      readonly envelope: Envelope;
+      readonly frame: Frame;
+      readonly hash: Uint8Array;
+      readonly addedIn: number;
+    }
   | { readonly type: 'refuse'; readonly envelope: Envelope; readonly what: string }
   | { readonly type: 'hold'; readonly envelope: Envelope; readonly reason: HeldReason };
 
@@ -72,6 +78,11 @@ export class Inbound {
     this.#live = false;
   }
 
+  /** What is not read yet comes again at the next connection; its end of the mailbox is another. */
+  disconnected(): void {
+    this.#queue.length = 0;
+  }
+
   deliver(deliveries: readonly Deliver[]): void {
     this.#queue.push(...deliveries);
     this.#start();
@@ -84,12 +95,15 @@ export class Inbound {
 
   /** Tries what is held of an account again: its list or its session changed. */
   async retryHeld(account: AccountId): Promise<void> {
+    if (this.#stopped) return;
     const held = this.#context.store.held.of(account);
-    if (held.length === 0) return;
-    await this.#take(
-      held.map((row) => ({ ...readEnvelope(row.envelope), heldId: row.id })),
-      undefined,
-    );
+    for (let at = 0; at < held.length && !this.#stopped; at += limits.drainBatchEntries) {
+      const batch = held.slice(at, at + limits.drainBatchEntries);
+      await this.#take(
+        batch.map((row) => ({ ...readEnvelope(row.envelope), heldId: row.id })),
+        undefined,
+      );
+    }
   }
 
   /** Takes nothing more; resolves when what is under way is done. */
@@ -145,7 +159,9 @@ export class Inbound {
   /** Asks for the lists that senders' devices are checked against, before the unit of work, which waits for no network. */
   async #fetchLists(arriving: readonly Arriving[]): Promise<void> {
     for (const { envelope } of arriving) {
-      if (envelope && !this.#contacts.device(envelope.sender)) await this.#contacts.fetchFor(envelope.sender);
+      if (!envelope || this.#contacts.device(envelope.sender)) continue;
+      // A keyserver that does not answer is waited for once a batch; what it would tell of is held meanwhile.
+      if ((await this.#contacts.fetchFor(envelope.sender)) === 'unreachable') return;
     }
   }
 
@@ -191,7 +207,7 @@ export class Inbound {
     const device = this.#contacts.device(sender);
     if (!peer || !device) return { type: 'hold', envelope, reason: 'unlisted device' };
     if (envelope.type === 'sequenced' && this.#isRead(envelope, device.addedIn, ciphertextHash, batch)) {
-      return { type: 'repeat', envelope };
+      return { type: 'repeat', envelope, addedIn: device.addedIn };
     }
     const result = await crypto.decrypt(local, overlay, peer, envelope.ciphertextKind, envelope.ciphertext);
     if (result.type === 'failed') return this.#unread(envelope, result.reason);
@@ -202,7 +218,7 @@ export class Inbound {
     // The ratchet step is kept also where the frame is refused: these bytes are never read again.
     overlay.stage(result.changes);
     if (!frame || what) return { type: 'refuse', envelope, what: what ?? 'frame' };
-    return { type: 'read', envelope, frame, hash: frameHash(result.plaintext) };
+    return { type: 'read', envelope, frame, hash: frameHash(result.plaintext), addedIn: device.addedIn };
   }
 
   #unread(envelope: Envelope, reason: DecryptFailure): Outcome {
@@ -245,6 +261,7 @@ export class Inbound {
     const alerts: { type: 'securityAlert'; account: AccountId; device: Envelope['sender']['device']; what: string }[] =
       [];
     let received = false;
+    const before = store.device.committed();
     let committed: Position | undefined;
     const newSessions = new Set<AccountId>();
     for (const [item, outcome] of outcomes) {
@@ -255,14 +272,14 @@ export class Inbound {
         case 'skip':
           break;
         case 'repeat':
-          this.#repeat(placing, outcome.envelope, item.ciphertextHash);
+          this.#repeat(placing, outcome.envelope, outcome.addedIn, item.ciphertextHash);
           break;
         case 'read':
           if (outcome.envelope.ciphertextKind === 'prekey' && item.position)
             newSessions.add(outcome.envelope.sender.account);
           if (outcome.envelope.type === 'direct') {
             this.#events.directFrame(outcome.frame);
-          } else if (this.#place(placing, outcome.envelope, outcome.frame, outcome.hash, item.ciphertextHash)) {
+          } else if (this.#place(placing, outcome.envelope, outcome, item.ciphertextHash)) {
             received = true;
           } else {
             alert('two frames under one number');
@@ -278,19 +295,19 @@ export class Inbound {
           break;
       }
       if (item.heldId !== undefined && outcome.type !== 'hold') store.held.remove(item.heldId);
-      committed = item.position ?? committed;
+      const { position } = item;
+      if (position && isBehind(committed ?? before, position)) committed = position;
     }
     placing.finish();
     if (committed) store.device.setCommitted(committed);
     return { placing, alerts, received, committed, newSessions };
   }
 
-  #repeat(placing: Placing, envelope: SequencedEnvelope, ciphertextHash: Uint8Array): void {
+  #repeat(placing: Placing, envelope: SequencedEnvelope, addedIn: number, ciphertextHash: Uint8Array): void {
     const { store } = this.#context;
     const epoch = store.conversations.epochByHandle(envelope.handle);
-    const device = this.#contacts.device(envelope.sender);
-    if (epoch === undefined || device === undefined) return;
-    const party = store.frames.party(envelope.sender, device.addedIn);
+    if (epoch === undefined) return;
+    const party = store.frames.party(envelope.sender, addedIn);
     const known = store.frames.frame(epoch.id, party, envelope.n);
     if (known === undefined) return;
     placing.place({ epoch: epoch.id, party, n: envelope.n, hash: known.hash, ciphertextHash, met: envelope });
@@ -300,19 +317,16 @@ export class Inbound {
   #place(
     placing: Placing,
     envelope: SequencedEnvelope,
-    frame: Frame,
-    hash: Uint8Array,
+    { frame, hash, addedIn }: { readonly frame: Frame; readonly hash: Uint8Array; readonly addedIn: number },
     ciphertextHash: Uint8Array,
   ): boolean {
     const { store, clock } = this.#context;
     const { sender } = envelope;
-    const device = this.#contacts.device(sender);
     const current = this.#contacts.epoch(sender.account);
-    if (device === undefined) return false;
     const known = store.conversations.epochByHandle(envelope.handle);
     const conversation = store.conversations.ensureDirect(sender.account, clock.now());
     const epoch = known ?? store.conversations.ensureEpoch(conversation.id, current?.number ?? 0, envelope.handle);
-    const party = store.frames.party(sender, device.addedIn);
+    const party = store.frames.party(sender, addedIn);
     store.receipts.follow(epoch.id, party);
     const placed: PlacedFrame = { epoch: epoch.id, party, n: envelope.n, hash, ciphertextHash, met: envelope };
     const message = toMessage(frame, envelope, conversation.id, epoch.id, party);
@@ -329,4 +343,9 @@ export class Inbound {
     const { timers } = this.#context;
     await new Promise<void>((resolve) => void timers.after(limits.reconnectFirstMs, resolve));
   }
+}
+
+/** Whether a position lies behind: earlier in the same mailbox, or in another one. */
+function isBehind(position: Position | undefined, other: Position): boolean {
+  return position?.incarnation !== other.incarnation || position.number < other.number;
 }

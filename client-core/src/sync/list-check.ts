@@ -2,6 +2,7 @@ import {
   deviceListHash,
   ProtocolError,
   sameBytes,
+  signedBytes,
   verifyDeviceList,
   verifySuccessor,
   type AccountId,
@@ -38,12 +39,19 @@ export function checkList(
     if (list.version < kept.list.version) return { type: 'refused', what: 'an older list' };
     if (list.version === kept.list.version + 1) verifySuccessor(kept.signed, signed, verify);
     const identityChanged = !sameBytes(list.identityKey, kept.list.identityKey);
-    if (identityChanged !== list.identityGeneration > kept.list.identityGeneration) {
-      return { type: 'refused', what: 'identity generation' };
+    const grown = list.identityGeneration - kept.list.identityGeneration;
+    if (identityChanged ? grown <= 0 : grown !== 0) return { type: 'refused', what: 'identity generation' };
+    if (identityChanged && !isSignedBefore(kept.list, signed, verify)) {
+      return { type: 'refused', what: 'no signature by the key before' };
     }
     return { type: 'newer', list, identityChanged };
   } catch (error) {
     if (error instanceof ProtocolError) return { type: 'refused', what: error.message };
     throw error;
   }
+}
+
+function isSignedBefore(kept: DeviceList, { bytes, previousSignature }: SignedDeviceList, verify: VerifyIdentity) {
+  if (previousSignature === undefined) return false;
+  return verify(kept.identityKey, signedBytes('identity-rotation', bytes), previousSignature);
 }

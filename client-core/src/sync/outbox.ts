@@ -131,6 +131,8 @@ export class Outbox {
 
   async #run(): Promise<void> {
     while (this.#again && !this.#stopped && this.#link) {
+      // Answers that came together, and messages sent together, share a commit.
+      await new Promise((resolve) => setImmediate(resolve));
       this.#again = false;
       try {
         await this.#commitAccepted();

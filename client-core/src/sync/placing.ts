@@ -2,11 +2,11 @@ import type { Sequence } from '@waxwing/protocol';
 import type { HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/messages.ts';
 import type { Store } from '../history/store.ts';
-import { count, missing } from './ranges.ts';
+import { contains, count, missing } from './ranges.ts';
 import {
   gaps,
   hold,
-  isReleased,
+  heldBackFrom,
   know,
   showHole,
   standing,
@@ -41,7 +41,7 @@ export class Placing {
   readonly #store: Store;
   readonly #nowMs: number;
   readonly #views = new Map<number, State>();
-  readonly #named: { epoch: number; sequence: Sequence; reason: HoleReason }[] = [];
+  readonly #named: { epoch: number; gap: Gap; reason: HoleReason }[] = [];
   readonly touched = new Set<number>();
   readonly filled = new Set<number>();
   readonly opened: { conversation: number; count: number; reason: HoleReason }[] = [];
@@ -101,8 +101,9 @@ export class Placing {
       return;
     }
     this.#set(epoch, view);
-    this.#named.push({ epoch, sequence: met.sequence, reason });
-    this.opened.push({ conversation: this.#conversation(epoch), count: 1, reason });
+    this.#named.push({ epoch, gap, reason });
+    const isShown = known.eras.some((other) => other.era === era && contains(other.holes, number));
+    if (!isShown) this.opened.push({ conversation: this.#conversation(epoch), count: 1, reason });
     this.#release(epoch);
   }
 
@@ -116,12 +117,7 @@ export class Placing {
     const view = giving.reduce(showHole, this.view(epoch));
     this.#set(epoch, view);
     this.opened.push({ conversation: this.#conversation(epoch), count: count(giving), reason });
-    for (const gap of giving) {
-      for (let number = gap.from; number <= gap.to; number++) {
-        if (reason === 'awaiting sender') break;
-        this.#named.push({ epoch, sequence: { era: gap.era, number }, reason });
-      }
-    }
+    for (const gap of giving) this.#named.push({ epoch, gap, reason });
     this.#release(epoch);
   }
 
@@ -131,10 +127,11 @@ export class Placing {
     for (const [epoch, { before, view }] of this.#views) {
       if (before !== view) coverage.save(epoch, before, view, 'awaiting sender', this.#nowMs);
     }
-    for (const { epoch, sequence, reason } of this.#named) {
-      const row = this.view(epoch).eras.find(({ era }) => era === sequence.era);
-      const still = row && missing(row.held, { from: sequence.number, to: sequence.number }).length > 0;
-      if (still) coverage.nameHole(epoch, sequence, reason, this.#nowMs);
+    for (const { epoch, gap, reason } of this.#named) {
+      const row = this.view(epoch).eras.find(({ era }) => era === gap.era);
+      for (const { from, to } of missing(row?.held ?? [], gap)) {
+        coverage.nameHole(epoch, { era: gap.era, from, to, reason }, this.#nowMs);
+      }
     }
   }
 
@@ -151,9 +148,7 @@ export class Placing {
   /** Shows what waits and is not held back any more, in order. */
   #release(epoch: number, late?: NewMessage): void {
     const { messages } = this.#store;
-    const view = this.view(epoch);
-    for (const waiting of messages.waiting(epoch)) {
-      if (!isReleased(view, waiting.sequence)) break;
+    for (const waiting of messages.waiting(epoch, heldBackFrom(this.view(epoch)))) {
       messages.release(waiting, late?.messageId === waiting.messageId);
       this.touched.add(waiting.conversation);
       this.released ||= !waiting.own;
@@ -178,6 +173,7 @@ export class Placing {
     const headAt = frames.frame(epoch, party, head)?.stands;
     const view = this.view(epoch);
     const between = view.eras.reduce((sum, row) => {
+      if (row.era > met.sequence.era || (headAt && row.era < headAt.era)) return sum;
       const from = headAt?.era === row.era ? headAt.number : 0;
       const to = met.sequence.era === row.era ? met.sequence.number : Infinity;
       const open = [...gaps(view).filter((gap) => gap.era === row.era), ...row.holes];

@@ -45,7 +45,7 @@ export function hold(view: EpochView, met: Met): { view: EpochView; arrival: Arr
     return { ...row, held: add(row.held, one), holes: remove(row.holes, one) };
   });
   const start = known.start && compareSequences(met.sequence, known.start) < 0 ? met.sequence : known.start;
-  return { view: { ...known, ...(start && { start }), eras }, arrival };
+  return { view: { ...known, ...(start && { start }), eras: withNamed(eras, start) }, arrival };
 }
 
 /** Shows missing numbers as holes; what is held stays held. */
@@ -66,10 +66,16 @@ export function gaps(view: EpochView): Gap[] {
   );
 }
 
+/** The first missing number that is not shown as a hole: what stands behind it is held back. */
+export function heldBackFrom(view: EpochView): Sequence | undefined {
+  const first = gaps(view)[0];
+  return first && { era: first.era, number: first.from };
+}
+
 /** Whether everything before this sequence is held or shown as a hole, so that a message there may be shown. */
 export function isReleased(view: EpochView, sequence: Sequence): boolean {
-  const first = gaps(view)[0];
-  return first === undefined || compareSequences(sequence, { era: first.era, number: first.from }) < 0;
+  const first = heldBackFrom(view);
+  return first === undefined || compareSequences(sequence, first) < 0;
 }
 
 /**
@@ -116,6 +122,14 @@ function withEra(eras: readonly EraView[], { sequence, predecessor }: Met, start
   } else if (row.predecessor === undefined && named) {
     next = eras.map((other) => (other === row ? { ...row, predecessor: named } : other));
   }
-  const isMissing = named && named.era >= start.era && !next.some(({ era }) => era === named.era);
-  return isMissing ? [...next, { era: named.era, held: [], holes: [] }].sort((a, b) => a.era - b.era) : next;
+  return withNamed(next, start);
+}
+
+/** The eras that others name as their predecessor are expected, unless they lie before the start. */
+function withNamed(eras: readonly EraView[], start: Sequence | undefined): readonly EraView[] {
+  const known = new Set(eras.map(({ era }) => era));
+  const named = eras.flatMap(({ predecessor }) => predecessor?.era ?? []);
+  const unmet = [...new Set(named)].filter((era) => start && era >= start.era && !known.has(era));
+  if (unmet.length === 0) return eras;
+  return [...eras, ...unmet.map((era) => ({ era, held: [], holes: [] }))].sort((a, b) => a.era - b.era);
 }

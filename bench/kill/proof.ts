@@ -1,0 +1,188 @@
+import { join } from 'node:path';
+import { parsed, registerProfile, runCommand, startServe, temporaryFolder } from '../../test/support/cli.ts';
+import { endProcesses, type RunningProcess } from '../../test/support/processes.ts';
+import { Direction, type DirectionResult, type Relay } from './direction.ts';
+import { killSchedule, seededRandom, type Victim } from './schedule.ts';
+
+export type KillReport = {
+  readonly proof: 'kill';
+  readonly ok: boolean;
+  readonly seed: number;
+  readonly messages: number;
+  readonly kills: number;
+  readonly killed: Readonly<Record<Victim, number>>;
+  /** In both histories together. */
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly outOfOrder: number;
+  readonly holes: number;
+  readonly historiesEqual: boolean;
+  readonly tail: {
+    readonly lines: number;
+    readonly lost: number;
+    readonly outOfOrder: number;
+    readonly redelivered: number;
+    readonly unmarkedRepeats: number;
+  };
+  readonly seconds: number;
+};
+
+/**
+ * Two profiles, a relay, all real processes. So many messages one way, then as many the other way; in all `kills` times a
+ * process is killed with -9, at moments and by choice of the seed.
+ */
+export async function proveKill(o: {
+  readonly messagesEachWay: number;
+  readonly kills: number;
+  readonly seed: number;
+}): Promise<KillReport> {
+  const began = performance.now();
+  const random = seededRandom(o.seed);
+  const { path, remove } = temporaryFolder('kill');
+  try {
+    const relay = new RelayUnderTest(join(path, 'relay'));
+    await relay.start();
+    const alice = await registerProfile(relay.url, join(path, 'alice'));
+    const bob = await registerProfile(relay.url, join(path, 'bob'));
+    const texts = (name: string) => Array.from({ length: o.messagesEachWay }, (_, index) => `${name} says ${index} ✉`);
+    const ways = [
+      { name: 'alice', from: alice, to: bob, texts: texts('alice') },
+      { name: 'bob', from: bob, to: alice, texts: texts('bob') },
+    ];
+    const results: DirectionResult[] = [];
+    let remaining = o.kills;
+    for (const [index, way] of ways.entries()) {
+      // A moment may take several processes; each of them counts.
+      const target = Math.ceil(remaining / (ways.length - index));
+      const kills = killSchedule(o.messagesEachWay, target, random);
+      const direction = new Direction({ ...way, from: way.from.profile, kills, relay, random });
+      results.push(await direction.run());
+      remaining -= target;
+    }
+    const histories = [await historyOf(alice.profile, bob.account), await historyOf(bob.profile, alice.account)];
+    return report(o, results, ways, histories, Math.round((performance.now() - began) / 1_000));
+  } finally {
+    await endProcesses();
+    remove();
+  }
+}
+
+class RelayUnderTest implements Relay {
+  readonly #folder: string;
+  #server: RunningProcess | undefined;
+  #url = '';
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  async start(): Promise<void> {
+    const port = this.#url === '' ? '0' : new URL(this.#url).port;
+    const args = ['--data', this.#folder, '--port', port, '--admin-port', 'off', '--log-level', 'error'];
+    const { server, url } = await startServe(args);
+    this.#server = server;
+    this.#url = url;
+  }
+
+  async kill(): Promise<void> {
+    this.#server?.kill('SIGKILL');
+    await this.#server?.exit();
+  }
+}
+
+type HistoryLine = { readonly kind: string; readonly id: string; readonly text: string };
+
+async function historyOf(profile: string, peer: string): Promise<HistoryLine[]> {
+  const { code, lines, errors } = await runCommand([
+    ...['history', '--profile', profile, '--with', peer],
+    ...['--limit', '1000000', '--json'],
+  ]);
+  if (code !== 0) throw new Error(errors);
+  return lines.map((line) => {
+    const { kind, id, text } = parsed(line);
+    return { kind: String(kind), id: String(id), text: String(text) };
+  });
+}
+
+function report(
+  o: { readonly messagesEachWay: number; readonly seed: number },
+  results: readonly DirectionResult[],
+  ways: readonly { readonly texts: readonly string[] }[],
+  histories: readonly (readonly HistoryLine[])[],
+  seconds: number,
+): KillReport {
+  const expected = ways.flatMap(({ texts }) => texts);
+  const counts = { lost: 0, duplicated: 0, outOfOrder: 0, holes: 0 };
+  for (const history of histories) {
+    const messages = history.filter(({ kind }) => kind === 'message');
+    const texts = messages.map(({ text }) => text);
+    counts.holes += history.length - messages.length;
+    counts.lost += missing(expected, texts);
+    counts.duplicated += texts.length - new Set(texts).size;
+    counts.outOfOrder += displaced(expected, [...new Set(texts)]);
+    const ids = new Set(messages.map(({ id }) => id));
+    // What was reported sent is there under the id that was reported.
+    for (const { sent } of results) counts.lost += [...sent.values()].filter((id) => !ids.has(id)).length;
+  }
+  const tail = tailCounts(results, ways);
+  const killed = { relay: 0, sender: 0, receiver: 0 };
+  for (const result of results) {
+    for (const victim of ['relay', 'sender', 'receiver'] as const) killed[victim] += result.killed[victim];
+  }
+  const [mine, theirs] = histories.map((history) => JSON.stringify(history.map(({ id }) => id)));
+  const historiesEqual = mine === theirs;
+  const faults = [...Object.values(counts), tail.lost, tail.outOfOrder, tail.unmarkedRepeats];
+  return {
+    proof: 'kill',
+    ok: historiesEqual && faults.every((count) => count === 0),
+    seed: o.seed,
+    messages: expected.length,
+    kills: killed.relay + killed.sender + killed.receiver,
+    killed,
+    ...counts,
+    historiesEqual,
+    tail,
+    seconds,
+  };
+}
+
+function tailCounts(results: readonly DirectionResult[], ways: readonly { readonly texts: readonly string[] }[]) {
+  const tail = { lines: 0, lost: 0, outOfOrder: 0, redelivered: 0, unmarkedRepeats: 0 };
+  for (const [index, result] of results.entries()) {
+    const texts = ways[index]?.texts ?? [];
+    const firsts: string[] = [];
+    const seen = new Set<string>();
+    for (const { id, text, redelivered } of result.tail) {
+      tail.redelivered += redelivered ? 1 : 0;
+      if (!seen.has(id)) firsts.push(text);
+      else if (!redelivered) tail.unmarkedRepeats += 1;
+      seen.add(id);
+    }
+    tail.lines += result.tail.length;
+    tail.lost += missing(texts, firsts);
+    tail.outOfOrder += displaced(texts, firsts);
+  }
+  return tail;
+}
+
+function missing(expected: readonly string[], found: readonly string[]): number {
+  const held = new Set(found);
+  return expected.filter((text) => !held.has(text)).length;
+}
+
+/** How many do not stand after the one that was said before them. */
+function displaced(expected: readonly string[], found: readonly string[]): number {
+  const place = new Map(expected.map((text, index) => [text, index]));
+  let last = -1;
+  let count = 0;
+  for (const text of found) {
+    const at = place.get(text) ?? -1;
+    if (at < last) count += 1;
+    last = Math.max(last, at);
+  }
+  return count;
+}
