@@ -20,20 +20,22 @@ export type DirectionResult = {
   readonly killed: Readonly<Record<Victim, number>>;
 };
 
+type DirectionOptions = {
+  readonly from: string;
+  readonly to: { readonly account: string; readonly profile: string };
+  readonly texts: readonly string[];
+  readonly kills: readonly Kill[];
+  readonly relay: Relay;
+  readonly random: () => number;
+  readonly name: string;
+};
+
 /**
  * Sends numbered lines from one profile to another while processes are killed. The sender is given the lines whose
  * outcome it has not told again, under their ids, and a few of those whose outcome it has.
  */
 export class Direction {
-  readonly #o: {
-    readonly from: string;
-    readonly to: { readonly account: string; readonly profile: string };
-    readonly texts: readonly string[];
-    readonly kills: readonly Kill[];
-    readonly relay: Relay;
-    readonly random: () => number;
-    readonly name: string;
-  };
+  readonly #o: DirectionOptions;
   readonly #sent = new Map<number, string>();
   readonly #tail: TailLine[] = [];
   readonly #received = new Set<string>();
@@ -45,7 +47,7 @@ export class Direction {
   #wake: (() => void) | undefined;
   #problem: Error | undefined;
 
-  constructor(o: Direction['#o']) {
+  constructor(o: DirectionOptions) {
     this.#o = o;
   }
 

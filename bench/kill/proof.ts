@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { parsed, registerProfile, runCommand, startServe, temporaryFolder } from '../../test/support/cli.ts';
 import { endProcesses, type RunningProcess } from '../../test/support/processes.ts';
 import { Direction, type DirectionResult, type Relay } from './direction.ts';
-import { killSchedule, seededRandom, type Victim } from './schedule.ts';
+import { seededRandom } from '../../test/support/seeded.ts';
+import { killSchedule, type Victim } from './schedule.ts';
 
 export type KillReport = {
   readonly proof: 'kill';
@@ -42,8 +43,10 @@ export async function proveKill(o: {
   try {
     const relay = new RelayUnderTest(join(path, 'relay'));
     await relay.start();
-    const alice = await registerProfile(relay.url, join(path, 'alice'));
-    const bob = await registerProfile(relay.url, join(path, 'bob'));
+    const [alice, bob] = await Promise.all([
+      registerProfile(relay.url, join(path, 'alice')),
+      registerProfile(relay.url, join(path, 'bob')),
+    ]);
     const texts = (name: string) => Array.from({ length: o.messagesEachWay }, (_, index) => `${name} says ${index} ✉`);
     const ways = [
       { name: 'alice', from: alice, to: bob, texts: texts('alice') },
@@ -59,7 +62,7 @@ export async function proveKill(o: {
       results.push(await direction.run());
       remaining -= target;
     }
-    const histories = [await historyOf(alice.profile, bob.account), await historyOf(bob.profile, alice.account)];
+    const histories = await Promise.all([historyOf(alice.profile, bob.account), historyOf(bob.profile, alice.account)]);
     return report(o, results, ways, histories, Math.round((performance.now() - began) / 1_000));
   } finally {
     await endProcesses();

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Runtime as BaseRuntime } from '@waxwing/protocol';
 import { createClientOn, type Client } from './client.ts';
 import { DeviceExistsError, NoDeviceError } from './errors.ts';
@@ -57,7 +57,8 @@ export async function createClient(options: CreateOptions): Promise<Client> {
  */
 export function openClient(options: OpenOptions): Promise<Client> {
   return Promise.resolve().then(() => {
-    if (!existsSync(options.store.path)) throw new NoDeviceError();
+    const stat = statSync(options.store.path, { throwIfNoEntry: false });
+    if (stat === undefined || (stat.isFile() && stat.size === 0)) throw new NoDeviceError();
     const runtime = { ...systemRuntime(), ...options.runtime };
     const store = openStore(options.store.path, options.store.key, { create: false });
     try {

@@ -72,13 +72,6 @@ const operation = fc.oneof(
     }),
   },
   {
-    weight: 1,
-    arbitrary: fc.record({
-      type: fc.constant('step_clock' as const),
-      ms: fc.constantFrom(-40 * 3_600_000, -5_000, 5_000),
-    }),
-  },
-  {
     weight: 2,
     arbitrary: fc.record({
       type: fc.constant('reopen' as const),
@@ -213,12 +206,9 @@ async function play(twin: Twin, operations: readonly Operation[]): Promise<unkno
       case 'advance':
         // In parts, so that what is written bit by bit has its turns.
         for (const part of [op.ms / 2, op.ms / 2]) {
-          await twin.runtime.advanceAsync(part);
+          twin.runtime.advance(part);
           await twin.storage().mailboxes.check();
         }
-        break;
-      case 'step_clock':
-        twin.runtime.stepClock(op.ms);
         break;
       case 'reopen':
         // An ack may reach the disk later than its answer, but not later than the next submit.

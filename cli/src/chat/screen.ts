@@ -5,7 +5,6 @@ import { markOf, MARK_COLUMN } from '../transcript.ts';
 import type { Message } from '@waxwing/client-core';
 import { cells, rowsOf } from './cells.ts';
 
-const PROMPT = '> ';
 const UP = (rows: number): string => `\u001b[${rows}A`;
 const CLEAR_BELOW = '\u001b[0J';
 const SAVE = '\u001b7';
@@ -18,6 +17,8 @@ export type Screen = {
   printOwn(message: Message, lines: readonly string[]): void;
   /** How far an own message that was printed has come; `what` is said where its line cannot be reached any more. */
   mark(message: Message, what: string): void;
+  /** Whom the next line goes to. */
+  promptFor(name: string): void;
   /** The lines that are typed, until the end of the input. */
   readonly typed: AsyncIterable<string>;
   close(): void;
@@ -30,7 +31,7 @@ export function createScreen({ stdin, stdout }: Io): Screen {
     input: stdin,
     crlfDelay: Infinity,
     terminal: isTerminal,
-    ...(isTerminal && { output: stdout, prompt: PROMPT, historySize: 100, removeHistoryDuplicates: true }),
+    ...(isTerminal && { output: stdout, prompt: '> ', historySize: 100, removeHistoryDuplicates: true }),
   });
   return isTerminal ? new TerminalScreen(reader, stdout) : pipeScreen(reader, stdout);
 }
@@ -44,6 +45,7 @@ function pipeScreen(reader: Interface, stdout: Io['stdout']): Screen {
     print,
     printOwn: (_message, lines) => print(lines),
     mark: (_message, what) => print([what]),
+    promptFor: () => undefined,
     typed: reader,
     close: () => reader.close(),
   };
@@ -92,6 +94,10 @@ class TerminalScreen implements Screen {
     this.#stdout.write(`${SAVE}${UP(line.rowsUp + promptRows)}${column}${markOf(message.status)}${RESTORE}`);
   }
 
+  promptFor(name: string): void {
+    this.#reader.setPrompt(`${name}> `);
+  }
+
   get typed(): AsyncIterable<string> {
     return this.#typed();
   }
@@ -103,7 +109,7 @@ class TerminalScreen implements Screen {
   /** What was typed is taken off the screen: it comes back as a message, or as what a command says. */
   async *#typed(): AsyncGenerator<string> {
     for await (const line of this.#reader) {
-      const rows = Math.floor(cells(PROMPT + line) / this.#columns) + 1;
+      const rows = Math.floor(cells(this.#reader.getPrompt() + line) / this.#columns) + 1;
       this.#stdout.write(`${UP(rows)}\r${CLEAR_BELOW}`);
       yield line;
       this.#reader.prompt();

@@ -53,6 +53,8 @@ export class ChatSession {
     const close = (): void => this.#screen.close();
     stop.addEventListener('abort', close);
     try {
+      const own = this.#names.username(this.#client.account);
+      this.say(`you are ${own === undefined ? '' : `${own}, `}${this.#client.account}`);
       if (withUser === undefined) this.#list();
       else await this.#open(withUser);
       for await (const line of this.#screen.typed) {
@@ -121,6 +123,7 @@ export class ChatSession {
     this.#view?.close();
     this.#view = undefined;
     this.say(`with ${this.#people.nameOf(conversation.peer)} (${conversation.peer})`);
+    this.#screen.promptFor(this.#people.nameOf(conversation.peer));
     this.#view = new ConversationView(conversation, this.#screen, this.#people);
   }
 
@@ -144,17 +147,25 @@ export class ChatSession {
   #watchOthers(): () => void {
     const all = this.#client.conversations();
     const look = (isFirst: boolean): void => {
-      for (const { id, peer, lastMessage } of all.getSnapshot().items) {
+      for (const summary of all.getSnapshot().items) {
+        const { id, peer, lastMessage } = summary;
         const isNew = lastMessage !== undefined && this.#seen.get(id) !== lastMessage.id;
         if (lastMessage) this.#seen.set(id, lastMessage.id);
         if (isFirst || !isNew || lastMessage.from !== peer || this.#view?.conversation.id === id) continue;
         const [text = ''] = printable(lastMessage.text ?? '').split('\n');
-        this.say(`${this.#people.nameOf(peer)} writes: ${text}  (/open ${this.#names.username(peer) ?? peer})`);
+        this.say(`${this.#people.nameOf(peer)} writes: ${text}  (/open ${this.#numberOf(summary)})`);
       }
     };
     const unsubscribe = all.subscribe(() => look(false));
     look(true);
     return unsubscribe;
+  }
+
+  /** The number under which `/open` knows a conversation: that of the list, or the next. */
+  #numberOf(summary: ConversationSummary): number {
+    const index = this.#listed.findIndex(({ id }) => id === summary.id);
+    if (index < 0) this.#listed = [...this.#listed, summary];
+    return index < 0 ? this.#listed.length : index + 1;
   }
 
   /** At the end of the input what was typed is given a while to leave. */

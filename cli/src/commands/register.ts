@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { createClient, DeviceExistsError, WaxwingError } from '@waxwing/client-core';
 import type { Context } from '../context.ts';
 import { Failure, WrongUse } from '../failure.ts';
+import { openNames } from '../names.ts';
 import { hasStore, makeProfile } from '../profile.ts';
 import { serverOrigin } from '../settings/values.ts';
 
@@ -31,6 +32,7 @@ async function register({ out, err, runtime }: Context, o: RegisterOptions): Pro
   const { account, device } = client;
   await client.close();
   if (wasBegun) await err.line('finished the registration that was begun here before, as it was asked for then');
+  if (!wasBegun && username !== undefined) await (await openNames(profile)).keep(username, account);
   const asked = wasBegun ? {} : { server, ...(username !== undefined && { username }) };
   await out.json({ account, device, ...asked, profile: profile.folder });
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { Database, setLogger } from '@signalapp/sqlcipher';
 import {
   NotAStoreError,
@@ -8,13 +8,19 @@ import {
   StoreKeyMismatchError,
   StoreTooNewError,
 } from '../errors.ts';
+import { hasLog, PAGE_BYTES, readFirstPage } from './first-page.ts';
 
 export type Value = string | number | Uint8Array | null;
 export type Row = Readonly<Record<string, unknown>>;
 
 const migrationsFolder = new URL('../../migrations/', import.meta.url);
-const PAGE_BYTES = 4_096;
 const PLAIN_HEADER = 'SQLite format 3\0';
+
+/**
+ * The files that this process has open. Locks of POSIX belong to the process: opening a file a second time and closing it
+ * again, even to read one byte, would drop the locks of the first and let another process in.
+ */
+const openFiles = new Set<string>();
 
 /**
  * The device's encrypted file: SQLCipher with a raw 32-byte key, WAL, synchronous=FULL, held exclusively by one process.
@@ -22,37 +28,44 @@ const PLAIN_HEADER = 'SQLite format 3\0';
  */
 export class Db {
   readonly #database: Database;
+  readonly #file: string | undefined;
   #open = true;
 
-  private constructor(database: Database) {
+  private constructor(database: Database, file: string | undefined) {
     this.#database = database;
+    this.#file = file;
   }
 
   /**
    * Opens or, with `create`, makes the file at `path`. Throws `StoreKeyMismatchError`, `StoreTooNewError`,
-   * `NotAStoreError`, `StoreInUseError`, and after an unclean end `StoreDamagedError`; the file is then as it was.
+   * `NotAStoreError`, `StoreInUseError`, and after an unclean end `StoreDamagedError`; the file is then as it was, but
+   * that of a damaged one the log is folded in. `StoreFullError` where it cannot be made.
    */
   static open(path: string, key: Uint8Array, options: { readonly create: boolean }): Db {
     if (key.length !== 32) throw new StoreKeyMismatchError();
-    refuseOtherFiles(path);
+    const known = identityOf(path);
+    if (known !== undefined && openFiles.has(known)) throw new StoreInUseError();
+    const steps = migrations();
+    refuseOtherFiles(path, key, steps.length);
     setLogger(() => undefined);
     const database = openFile(path, options.create);
+    const file = identityOf(path);
+    if (file !== undefined) openFiles.add(file);
     try {
       database.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
       database.pragma('locking_mode = EXCLUSIVE');
-      const version = readVersion(database, path);
-      const steps = migrations();
-      if (version > steps.length) throw new StoreTooNewError();
+      const version = readVersion(database);
       database.pragma('journal_mode = WAL');
       database.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;');
       database.initTokenizer();
-      const db = new Db(database);
+      const db = new Db(database, file);
       if (version > 0) db.#refuseDamage();
       db.#migrate(steps, version);
       db.run('UPDATE file SET open = 1');
       return db;
     } catch (error) {
       database.close();
+      if (file !== undefined) openFiles.delete(file);
       throw fault(error);
     }
   }
@@ -102,6 +115,7 @@ export class Db {
       this.#database.exec('UPDATE file SET open = 0');
     } finally {
       this.#database.close();
+      if (this.#file !== undefined) openFiles.delete(this.#file);
     }
   }
 
@@ -126,7 +140,11 @@ export class Db {
 
 function openFile(path: string, create: boolean): Database {
   if (!create && !existsSync(path)) throw new NotAStoreError();
-  return new Database(path, { cacheStatements: true });
+  try {
+    return new Database(path, { cacheStatements: true });
+  } catch (error) {
+    throw new StoreFullError({ cause: error });
+  }
 }
 
 function migrations(): string[] {
@@ -134,31 +152,35 @@ function migrations(): string[] {
   return names.sort().map((name) => readFileSync(new URL(name, migrationsFolder), 'utf8'));
 }
 
-function readVersion(database: Database, path: string): number {
-  try {
-    database.prepare('SELECT count(*) FROM sqlite_schema', { persistent: false }).get();
-  } catch (error) {
-    if (codeOf(error) === 'SQLITE_NOTADB' && existsSync(path)) throw new StoreKeyMismatchError({ cause: error });
-    throw error;
-  }
+function readVersion(database: Database): number {
+  database.prepare('SELECT count(*) FROM sqlite_schema', { persistent: false }).get();
   return Number(database.pragma('user_version', { simple: true }));
 }
 
-/** What is plainly not an encrypted store: unencrypted databases, text, and files that are no whole pages. */
-function refuseOtherFiles(path: string): void {
-  if (!existsSync(path)) return;
-  const stat = statSync(path);
+/** Refuses a file, before SQLite has it, that is no store, another key's, or a newer version's. An empty one is new. */
+function refuseOtherFiles(path: string, key: Uint8Array, newest: number): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
   if (!stat.isFile()) throw new NotAStoreError();
   if (stat.size === 0) return;
-  const head = Buffer.alloc(16);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, head, 0, head.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  const isText = head.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09);
-  if (stat.size % PAGE_BYTES !== 0 || head.toString('latin1') === PLAIN_HEADER || isText) throw new NotAStoreError();
+  // The file of an unclean end may be cut within a page that its log holds whole.
+  const isCut = stat.size % PAGE_BYTES !== 0 && !hasLog(path);
+  const page = readFirstPage(path, key);
+  if (page.type === 'unreadable') throw isCut || isPlain(page.start) ? new NotAStoreError() : new StoreKeyMismatchError();
+  if (isCut) throw new NotAStoreError();
+  if (page.version > newest) throw new StoreTooNewError();
+}
+
+/** Text, or a database that is not encrypted. */
+function isPlain(start: Buffer): boolean {
+  const isText = start.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09);
+  return isText || start.toString('latin1') === PLAIN_HEADER;
+}
+
+/** One name for a file, whatever its path; undefined where there is none. */
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
 }
 
 function toBinding(value: Value): string | number | Uint8Array<ArrayBuffer> | null {
@@ -183,6 +205,8 @@ function fault(error: unknown): unknown {
     case 'SQLITE_IOERR':
     case 'SQLITE_CANTOPEN':
       return new StoreFullError({ cause: error });
+    case 'SQLITE_NOTADB':
+      return new StoreKeyMismatchError({ cause: error });
     case 'SQLITE_CORRUPT':
       return new StoreDamagedError({ cause: error });
     default:

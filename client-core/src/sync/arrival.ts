@@ -11,6 +11,9 @@ import {
 } from '@waxwing/protocol';
 import type { NewMessage } from '../history/messages.ts';
 
+/** The latest time that a JavaScript Date can be; what relays and senders say may be any number. */
+const LATEST_DATE_MS = 8.64e15;
+
 /** An envelope's bytes, decoded; undefined where they are none, which is kept from nothing that follows. */
 export function readEnvelope(bytes: Uint8Array): {
   envelope: Envelope | undefined;
@@ -77,7 +80,7 @@ export function toMessage(
     kind: frame.kind,
     text: content?.text ?? null,
     replyTo: content?.replyTo ?? null,
-    serverTimeMs: envelope.serverTimeMs,
-    sentAtMs: frame.sentAtMs,
+    serverTimeMs: Math.min(envelope.serverTimeMs, LATEST_DATE_MS),
+    sentAtMs: Math.min(frame.sentAtMs, LATEST_DATE_MS),
   };
 }
