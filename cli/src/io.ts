@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 /** What a command has of the process that it runs in. */
 export type Io = {
   readonly stdin: Readable;
-  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
   readonly stderr: Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
   /**

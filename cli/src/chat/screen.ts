@@ -58,18 +58,32 @@ class TerminalScreen implements Screen {
   readonly #reader: Interface;
   readonly #stdout: Io['stdout'];
   #marked: Marked[] = [];
+  readonly #lines: string[] = [];
+  #isClosed = false;
+  #wake: (() => void) | undefined;
 
   constructor(reader: Interface, stdout: Io['stdout']) {
     this.#reader = reader;
     this.#stdout = stdout;
     // After a change of width nobody knows which row a line is in.
     stdout.on('resize', () => (this.#marked = []));
+    reader.on('line', (line) => this.#took(line));
+    reader.on('close', () => {
+      this.#isClosed = true;
+      stdout.write(`\r${CLEAR_BELOW}`);
+      this.#wake?.();
+    });
     reader.prompt();
   }
 
   print(lines: readonly string[]): void {
+    if (this.#isClosed) {
+      this.#stdout.write(lines.map((line) => `${line}\n`).join(''));
+      return;
+    }
     const rows = lines.reduce((sum, line) => sum + rowsOf(line, this.#columns), 0);
     for (const line of this.#marked) line.rowsUp += rows;
+    this.#marked = this.#marked.filter(({ rowsUp }) => rowsUp < this.#height);
     const { rows: promptRows } = this.#reader.getCursorPos();
     const toPrompt = `${promptRows > 0 ? UP(promptRows) : ''}\r${CLEAR_BELOW}`;
     this.#stdout.write(`${toPrompt}${lines.map((line) => `${line}\n`).join('')}`);
@@ -85,8 +99,8 @@ class TerminalScreen implements Screen {
   mark(message: Message, what: string): void {
     const line = this.#marked.find(({ id }) => id === message.id);
     const { rows: promptRows } = this.#reader.getCursorPos();
-    const height = 'rows' in this.#stdout && typeof this.#stdout.rows === 'number' ? this.#stdout.rows : 24;
-    if (line === undefined || line.rowsUp + promptRows >= height || message.status.state === 'failed') {
+    const isReached = !this.#isClosed && line !== undefined && line.rowsUp + promptRows < this.#height;
+    if (!isReached || message.status.state === 'failed') {
       this.print([what]);
       return;
     }
@@ -96,6 +110,7 @@ class TerminalScreen implements Screen {
 
   promptFor(name: string): void {
     this.#reader.setPrompt(`${name}> `);
+    this.print([]);
   }
 
   get typed(): AsyncIterable<string> {
@@ -107,16 +122,28 @@ class TerminalScreen implements Screen {
   }
 
   /** What was typed is taken off the screen: it comes back as a message, or as what a command says. */
+  #took(line: string): void {
+    const rows = Math.floor(cells(this.#reader.getPrompt() + line) / this.#columns) + 1;
+    this.#stdout.write(`${UP(rows)}\r${CLEAR_BELOW}`);
+    this.#reader.prompt();
+    this.#lines.push(line);
+    this.#wake?.();
+  }
+
   async *#typed(): AsyncGenerator<string> {
-    for await (const line of this.#reader) {
-      const rows = Math.floor(cells(this.#reader.getPrompt() + line) / this.#columns) + 1;
-      this.#stdout.write(`${UP(rows)}\r${CLEAR_BELOW}`);
-      yield line;
-      this.#reader.prompt();
+    for (;;) {
+      const line = this.#lines.shift();
+      if (line !== undefined) yield line;
+      else if (this.#isClosed) return;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
   get #columns(): number {
     return this.#stdout.columns ?? 80;
+  }
+
+  get #height(): number {
+    return this.#stdout.rows ?? 24;
   }
 }

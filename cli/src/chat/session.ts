@@ -1,8 +1,8 @@
-import type { Client, ConversationSummary } from '@waxwing/client-core';
+import { UnreachableError, type Client, type ConversationSummary, type DirectConversation } from '@waxwing/client-core';
 import type { Context } from '../context.ts';
 import { Failure, inOneLine } from '../failure.ts';
 import type { Names } from '../names.ts';
-import { conversationWith } from '../peer.ts';
+import { conversationWith, knownConversation } from '../peer.ts';
 import { printable } from '../printable.ts';
 import { dayOf, shortAccount, timeOf, type People } from '../transcript.ts';
 import type { Screen } from './screen.ts';
@@ -47,26 +47,34 @@ export class ChatSession {
     };
   }
 
+  /** What stands on the screen first: who one is, and a conversation or the list of all. */
+  async begin(withUser: string | undefined): Promise<void> {
+    const own = this.#names.username(this.#client.account);
+    this.say(`you are ${own === undefined ? '' : `${own}, `}${this.#client.account}`);
+    if (withUser === undefined) this.#list();
+    else await this.#open(withUser);
+  }
+
   /** Until `/quit`, the end of the input, or `stop`. */
-  async run(withUser: string | undefined, stop: AbortSignal): Promise<void> {
+  async run(stop: AbortSignal): Promise<void> {
     const unwatch = this.#watchOthers();
     const close = (): void => this.#screen.close();
     stop.addEventListener('abort', close);
+    if (stop.aborted) close();
     try {
-      const own = this.#names.username(this.#client.account);
-      this.say(`you are ${own === undefined ? '' : `${own}, `}${this.#client.account}`);
-      if (withUser === undefined) this.#list();
-      else await this.#open(withUser);
       for await (const line of this.#screen.typed) {
         if (stop.aborted || !(await this.#take(line))) break;
       }
       await this.#settle(stop);
     } finally {
-      this.#view?.close();
       unwatch();
       stop.removeEventListener('abort', close);
-      this.#screen.close();
     }
+  }
+
+  end(): void {
+    this.#view?.close();
+    this.#screen.close();
   }
 
   /** False: the person wants to leave. */
@@ -117,14 +125,22 @@ export class ChatSession {
   async #open(user: string): Promise<void> {
     const known = /^\d{1,4}$/.test(user) ? this.#listed[Number(user) - 1] : undefined;
     if (/^\d{1,4}$/.test(user) && !known) throw new Failure(`there is no number ${user} in the list. Type: /list`);
-    const conversation = known
-      ? await this.#client.conversation(known.id)
-      : await conversationWith(this.#client, this.#names, user);
+    const conversation = known ? await this.#client.conversation(known.id) : await this.#find(user);
     this.#view?.close();
     this.#view = undefined;
     this.say(`with ${this.#people.nameOf(conversation.peer)} (${conversation.peer})`);
     this.#screen.promptFor(this.#people.nameOf(conversation.peer));
     this.#view = new ConversationView(conversation, this.#screen, this.#people);
+  }
+
+  /** Asks the server who somebody is; where it does not answer, those who were known before can be opened. */
+  async #find(user: string): Promise<DirectConversation> {
+    try {
+      return await conversationWith(this.#client, this.#names, user);
+    } catch (error) {
+      if (!(error instanceof Failure && error.cause instanceof UnreachableError)) throw error;
+      return knownConversation(this.#client, this.#names, user);
+    }
   }
 
   #list(): void {

@@ -21,8 +21,13 @@ async function chat(context: Context, options: ChatOptions): Promise<void> {
     const names = await openNames(profile);
     const screen = createScreen(context.io);
     const session = new ChatSession({ context, client, names, screen });
-    const lost = stayConnected(context.runtime, client, (line) => session.say(line));
-    await session.run(options.with, AbortSignal.any([lost, context.io.interrupted()]));
-    lost.throwIfAborted();
+    try {
+      await session.begin(options.with);
+      const lost = stayConnected(context.runtime, client, (line) => session.say(line));
+      await session.run(AbortSignal.any([lost, context.io.interrupted()]));
+      lost.throwIfAborted();
+    } finally {
+      session.end();
+    }
   });
 }

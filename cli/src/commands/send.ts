@@ -40,8 +40,8 @@ async function send(context: Context, text: string, { profile, to, id, wait, tim
   const lines = text === '-' ? linesOf(context) : one({ text, ...(id !== undefined && { key: id }) });
   const allReached = await withDevice(context, profile, async (client, opened) => {
     const names = await openNames(opened);
-    const lost = stayConnected(context.runtime, client, context.say);
     const conversation = await conversationWith(client, names, to);
+    const lost = stayConnected(context.runtime, client, context.say);
     const stop = new AbortController();
     const cancel =
       timeout === undefined ? undefined : context.runtime.timers.after(timeout * 1_000, () => stop.abort());

@@ -132,6 +132,8 @@ export class Db {
   /** The file was not closed in order: every page's authentication tag and the tree are checked. */
   #refuseDamage(): void {
     if (this.get('SELECT open FROM file')?.open === 0) return;
+    // The check reads the file and not its log: pages that the log holds whole may be torn in the file.
+    this.#database.pragma('wal_checkpoint(TRUNCATE)');
     const pages = this.#database.pragma('cipher_integrity_check');
     const tree = this.#database.pragma('quick_check', { simple: true });
     if (pages.length > 0 || tree !== 'ok') throw new StoreDamagedError();

@@ -174,9 +174,12 @@ export class MessageStore {
     const isNewest = last === undefined || this.#stands(last, message) < 0;
     const before = isNewest ? last?.key : this.#neighbour(message, '<', 'DESC');
     const after = isNewest ? undefined : this.#neighbour(message, '>', 'ASC');
-    let key = keyBetween(before, after, serverTimeMs);
-    while (key && this.#taken(key)) key = nextKey(key);
-    if (key && (after === undefined || compareKeys(key, after) < 0)) return key;
+    // Where its own time is taken up to the neighbour, the middle between both may be free.
+    for (const timeMs of [serverTimeMs, ...(after ? [after.ms + 1] : [])]) {
+      let key = keyBetween(before, after, timeMs);
+      while (key && this.#taken(key)) key = nextKey(key);
+      if (key && (after === undefined || compareKeys(key, after) < 0)) return key;
+    }
     if (after === undefined) throw new TypeError('no key is left behind the newest message');
     this.#makeRoom(conversation, after);
     return this.#freeKey(message);
