@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { access, link, mkdir, open, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { generateStoreKey, type StoreOptions } from '@waxwing/client-core';
 import type { RandomBytes } from '@waxwing/protocol';
@@ -49,6 +49,16 @@ export async function keyIsOpen({ folder }: Profile): Promise<boolean> {
   return ((await stat(keyPath(folder))).mode & 0o077) !== 0;
 }
 
+/** What the device is called here, as it was said when it was made. */
+export async function deviceName({ folder }: Profile): Promise<string | undefined> {
+  const text = await readFile(namePath(folder), 'utf8').catch(() => '');
+  return text.trim() === '' ? undefined : text.trim();
+}
+
+export async function nameDevice({ folder }: Profile, name: string): Promise<void> {
+  await writeFile(namePath(folder), `${name}\n`, { mode: 0o600 });
+}
+
 export function hasStore({ store }: Profile): Promise<boolean> {
   return exists(store.path);
 }
@@ -59,6 +69,10 @@ function keyPath(folder: string): string {
 
 function storePath(folder: string): string {
   return join(folder, 'device.db');
+}
+
+function namePath(folder: string): string {
+  return join(folder, 'device.name');
 }
 
 /** Whole or not at all, and never over another: of two that do this at once, one key stays. */

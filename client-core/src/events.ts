@@ -49,6 +49,7 @@ export class EventHub {
     const waiting: ClientEvent[] = [];
     let ended = !this.#open;
     let wake: (() => void) | undefined;
+    let asked: Promise<unknown> = Promise.resolve();
     const listener = (event: ClientEvent | undefined) => {
       if (event === undefined) ended = true;
       else if (waiting.push(event) > BUFFERED_EVENTS) waiting.shift();
@@ -60,17 +61,23 @@ export class EventHub {
       this.#listeners.delete(listener);
       wake?.();
     };
+    const next = async (): Promise<IteratorResult<ClientEvent>> => {
+      for (;;) {
+        const value = waiting.shift();
+        if (value) return { done: false, value };
+        if (ended) return { done: true, value: undefined };
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    };
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
-      async next() {
-        for (;;) {
-          const value = waiting.shift();
-          if (value) return { done: false, value };
-          if (ended) return { done: true, value: undefined };
-          await new Promise<void>((resolve) => (wake = resolve));
-        }
+      // Questions that are asked at once are answered in turn.
+      next() {
+        const answer = asked.then(next);
+        asked = answer;
+        return answer;
       },
       return() {
         end();

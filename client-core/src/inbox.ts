@@ -1,4 +1,5 @@
 import type { ChangeBus } from './bus.ts';
+import { StoreFullError } from './errors.ts';
 import type { Store } from './history/store.ts';
 import type { MessageRow } from './history/messages.ts';
 import type { Message } from './message.ts';
@@ -9,7 +10,10 @@ export type InboxMessage = Message & {
   readonly redelivered: boolean;
   /** It fills a hole: later ones were given out before it. */
   readonly late: boolean;
-  /** The reader is done with this message and all before it; so is asking for the next. Durable when this returns. */
+  /**
+   * The reader is done with this message and all before it; so is asking for the next. Durable when this returns, but
+   * after the client closed, when it does nothing and the message comes again.
+   */
   done(): void;
 };
 
@@ -33,6 +37,8 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
   readonly #offeredBefore: number;
   #ended = false;
   #wake: (() => void) | undefined;
+  /** The answer to the question before: several at a time are answered in turn. */
+  #asked: Promise<unknown> = Promise.resolve();
 
   constructor(
     parts: { store: Store; bus: ChangeBus; closing: AbortSignal },
@@ -44,7 +50,8 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
     this.#closing = parts.closing;
     this.#name = name;
     this.#toMessage = toMessage;
-    const { handled, offered } = this.#store.consumers.get(name);
+    this.#ended = this.#closing.aborted;
+    const { handled, offered } = this.#ended ? { handled: 0, offered: 0 } : this.#store.consumers.get(name);
     this.#handled = handled;
     this.#saved = handled;
     this.#offeredBefore = offered;
@@ -55,7 +62,13 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<InboxMessage>> {
+  next(): Promise<IteratorResult<InboxMessage>> {
+    const answer = this.#asked.then(() => this.#next());
+    this.#asked = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #next(): Promise<IteratorResult<InboxMessage>> {
     if (this.#given !== undefined) this.#handled = this.#given;
     this.#given = undefined;
     while (!this.#ended) {
@@ -81,7 +94,7 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
       late: row.late,
       done: () => {
         this.#handled = Math.max(this.#handled, inbox);
-        this.#save(this.#handled);
+        if (!this.#closing.aborted) this.#save(this.#handled);
       },
     };
   }
@@ -121,7 +134,12 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
     if (this.#ended) return;
     this.#ended = true;
     this.#closing.removeEventListener('abort', this.#end);
-    if (this.#handled > this.#saved) this.#save(this.#handled);
+    try {
+      if (this.#handled > this.#saved) this.#save(this.#handled);
+    } catch (error) {
+      // What the disk refused to note comes again.
+      if (!(error instanceof StoreFullError)) throw error;
+    }
     this.#wake?.();
   };
 }

@@ -345,7 +345,9 @@ export const mailboxCases: readonly Case[] = [
       const [ann, bob] = [await enrol(world, 1), await enrol(world, 2)];
       await sendMany(world, ann, bob, 1);
       let woken = 0;
-      const stop = world.storage.mailboxes.listen(keyOf(bob), () => void woken++);
+      const stop = world.storage.mailboxes.listen(keyOf(bob), () => {
+        woken += 1;
+      });
       await world.storage.mailboxes.submit(sending({ from: ann, to: [bob], n: 9, oldest: 2 }));
       await world.storage.mailboxes.submit(sending({ from: ann, to: [bob] }));
       await numbersIn(world.storage, keyOf(bob));

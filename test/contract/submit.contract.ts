@@ -28,8 +28,7 @@ export const submitCases: readonly Case[] = [
           [[1, `hi for ${person.account.slice(-2)}.${id}`]],
         );
         const envelope = entries[0]!.envelope;
-        assert.equal(envelope.type, 'sequenced');
-        if (envelope.type !== 'sequenced') return;
+        if (envelope.type !== 'sequenced') throw new Error('a sequenced envelope');
         const { handle, n, sender, visible, urgent } = envelope;
         assert.deepEqual(
           { handle, n, sender, visible, urgent, sequence: envelope.sequence, attempt: envelope.attempt },
@@ -54,12 +53,15 @@ export const submitCases: readonly Case[] = [
       const [ann, bob] = [await enrol(world, 1), await enrol(world, 2, [1, 2])];
       const named = recipient(bob, 'own');
       const [first, second] = named.devices;
-      const { ciphertext: _, ...bare } = second!;
+      const { device, registrationId } = second!;
       await accepted(
         world.storage,
         sending({
           from: ann,
-          recipients: [recipient(ann, '', 1), { ...named, devices: [first!, { ...bare, kind: 'sender_key' }] }],
+          recipients: [
+            recipient(ann, '', 1),
+            { ...named, devices: [first!, { device, registrationId, kind: 'sender_key' }] },
+          ],
           sharedCiphertext: Buffer.from('for all'),
         }),
       );

@@ -71,9 +71,8 @@ function losing(): { dial: Dial; lose: boolean } {
       dial(url, {
         ...handlers,
         received(bytes) {
-          if (!link.lose) return handlers.received(bytes);
-          const rest = decodeDownBatch(bytes).filter(({ type }) => type !== 'accepted');
-          if (rest.length > 0) handlers.received(encodeDownBatch(rest));
+          const kept = decodeDownBatch(bytes).filter(({ type }) => !link.lose || type !== 'accepted');
+          if (kept.length > 0) handlers.received(encodeDownBatch(kept));
         },
       })) satisfies Dial,
   };

@@ -20,7 +20,7 @@ export async function say(world: ClientWorld, from: TestClient, to: TestClient, 
 export async function shown(world: ClientWorld, at: TestClient, peer: TestClient): Promise<string[]> {
   const conversation = await talk(world, at, peer);
   return conversation
-    .history()
+    .history({ limit: 1_000 })
     .getSnapshot()
     .items.map((item) => {
       if (item.kind === 'hole') return `[${item.count} ${item.reason}]`;

@@ -121,8 +121,13 @@ async function run(order: StepOrder): Promise<StepReport> {
   return { account: client.account, history: texts, state };
 }
 
-const [, , argument] = process.argv;
-if (argument !== undefined && import.meta.filename === process.argv[1]) {
-  const order: StepOrder = JSON.parse(argument);
+function isOrder(value: unknown): value is StepOrder {
+  return typeof value === 'object' && value !== null && 'server' in value && 'texts' in value;
+}
+
+const [, script, argument] = process.argv;
+if (argument !== undefined && import.meta.filename === script) {
+  const order: unknown = JSON.parse(argument);
+  if (!isOrder(order)) throw new TypeError('not an order');
   process.stdout.write(`${JSON.stringify(await run(order))}\n`);
 }

@@ -146,10 +146,14 @@ function runChild(order: StepOrder, execArgv: readonly string[]): Promise<StepRe
     running.stdout.on('data', (data: Buffer) => (output += data.toString()));
     running.on('error', reject);
     running.on('exit', (code, signal) => {
-      if (signal === 'SIGKILL') return resolve('killed');
-      if (code !== 0) return reject(new Error(`the client ended with ${signal ?? code} at ${order.step ?? 'no step'}`));
-      const report: StepReport = JSON.parse(output);
-      resolve(report);
+      const report: unknown = code === 0 ? JSON.parse(output) : undefined;
+      if (signal === 'SIGKILL') resolve('killed');
+      else if (isReport(report)) resolve(report);
+      else reject(new Error(`the client ended with ${signal ?? code} at ${order.step ?? 'no step'}`));
     });
   });
+}
+
+function isReport(value: unknown): value is StepReport {
+  return typeof value === 'object' && value !== null && 'history' in value && 'account' in value;
 }

@@ -48,9 +48,11 @@ export class ChatSession {
   }
 
   /** What stands on the screen first: who one is, and a conversation or the list of all. */
-  async begin(withUser: string | undefined): Promise<void> {
+  async begin({ withUser, device }: { readonly withUser?: string; readonly device?: string }): Promise<void> {
     const own = this.#names.username(this.#client.account);
-    this.say(`you are ${own === undefined ? '' : `${own}, `}${this.#client.account}`);
+    const on = device === undefined ? '' : ` on ${printable(device)}`;
+    this.say(`you are ${own === undefined ? '' : `${own}, `}${this.#client.account}${on}`);
+    this.#listed = this.#client.conversations().getSnapshot().items;
     if (withUser === undefined) this.#list();
     else await this.#open(withUser);
   }
@@ -63,7 +65,7 @@ export class ChatSession {
     if (stop.aborted) close();
     try {
       for await (const line of this.#screen.typed) {
-        if (stop.aborted || !(await this.#take(line))) break;
+        if (stop.aborted || !(await this.#take(line))) return;
       }
       await this.#settle(stop);
     } finally {

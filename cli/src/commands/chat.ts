@@ -4,6 +4,7 @@ import { createScreen } from '../chat/screen.ts';
 import type { Context } from '../context.ts';
 import { stayConnected, withDevice } from '../device.ts';
 import { openNames } from '../names.ts';
+import { deviceName } from '../profile.ts';
 
 type ChatOptions = { readonly profile: string; readonly with?: string };
 
@@ -22,7 +23,11 @@ async function chat(context: Context, options: ChatOptions): Promise<void> {
     const screen = createScreen(context.io);
     const session = new ChatSession({ context, client, names, screen });
     try {
-      await session.begin(options.with);
+      const device = await deviceName(profile);
+      await session.begin({
+        ...(options.with !== undefined && { withUser: options.with }),
+        ...(device !== undefined && { device }),
+      });
       const lost = stayConnected(context.runtime, client, (line) => session.say(line));
       await session.run(AbortSignal.any([lost, context.io.interrupted()]));
       lost.throwIfAborted();

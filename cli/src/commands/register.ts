@@ -1,12 +1,20 @@
 import type { Command } from 'commander';
 import { createClient, DeviceExistsError, WaxwingError } from '@waxwing/client-core';
 import type { Context } from '../context.ts';
+import { begunRegistration, forgetRegistration, noteRegistration, type AskedFor } from '../begun-registration.ts';
 import { Failure, WrongUse } from '../failure.ts';
 import { openNames } from '../names.ts';
-import { hasStore, makeProfile } from '../profile.ts';
+import { hasStore, makeProfile, nameDevice } from '../profile.ts';
 import { serverOrigin } from '../settings/values.ts';
 
-type RegisterOptions = { readonly server: string; readonly profile: string; readonly username?: string };
+type RegisterOptions = {
+  readonly server: string;
+  readonly profile: string;
+  readonly username?: string;
+  readonly deviceName?: string;
+};
+
+const DEVICE_NAME = /^(?=.*\S)\P{Cc}{1,64}$/u;
 
 export function addRegister(program: Command, context: Context): void {
   program
@@ -15,26 +23,46 @@ export function addRegister(program: Command, context: Context): void {
     .requiredOption('--server <url>', "the server's origin, as http://127.0.0.1:7700")
     .requiredOption('--profile <dir>', 'the folder for the device: its encrypted file and the key of that file')
     .option('--username <name>', 'nick, or nick.NN; the server keeps only its hash')
+    .option('--device-name <name>', 'what this device is called, in its own profile')
     .action((options: RegisterOptions) => register(context, options));
 }
 
-/** Interrupted, it is finished by the same command: an account that was begun in this folder is the one that comes of it. */
-async function register({ out, err, runtime }: Context, o: RegisterOptions): Promise<void> {
+/** Interrupted or without an answer, it is finished by the same command. */
+async function register({ out, runtime }: Context, o: RegisterOptions): Promise<void> {
   const server = serverOrigin(o.server);
   if (server === undefined) throw new WrongUse(`--server: ${o.server} is not an origin such as http://127.0.0.1:7700`);
+  const { username, deviceName } = o;
+  if (deviceName !== undefined && !DEVICE_NAME.test(deviceName)) {
+    throw new WrongUse('--device-name is a name of 1 to 64 characters, none of them a control character');
+  }
+  const asked: AskedFor = { server, ...(username !== undefined && { username }) };
   const profile = await makeProfile(o.profile, runtime.randomBytes);
-  const wasBegun = await hasStore(profile);
-  const { username } = o;
-  const options = { server, store: profile.store, ...(username !== undefined && { username }) };
-  const client = await createClient(options).catch((error: unknown) => {
+  const begun = await begunRegistration(profile);
+  if (begun && (begun.server !== server || begun.username !== username)) throw begunOtherwise(profile.folder, begun);
+  if (!begun && !(await hasStore(profile))) await noteRegistration(profile, asked);
+  const client = await createClient({ ...asked, store: profile.store }).catch(async (error: unknown) => {
+    if (isOutcome(error)) await forgetRegistration(profile);
     throw explained(error, profile.folder, server);
   });
   const { account, device } = client;
   await client.close();
-  if (wasBegun) await err.line('finished the registration that was begun here before, as it was asked for then');
-  if (!wasBegun && username !== undefined) await (await openNames(profile)).keep(username, account);
-  const asked = wasBegun ? {} : { server, ...(username !== undefined && { username }) };
-  await out.json({ account, device, ...asked, profile: profile.folder });
+  if (username !== undefined) await (await openNames(profile)).keep(username, account);
+  if (deviceName !== undefined) await nameDevice(profile, deviceName);
+  const named = deviceName === undefined ? {} : { deviceName };
+  await out.json({ account, device, ...asked, ...named, profile: profile.folder });
+  await forgetRegistration(profile);
+}
+
+function begunOtherwise(folder: string, { server, username }: AskedFor): Failure {
+  const named = username === undefined ? '' : ` --username ${username}`;
+  return new Failure(
+    `${folder} has a registration that was begun with --server ${server}${named}. Finish that, or take another folder`,
+  );
+}
+
+/** Whether there is nothing left to finish: refused for good, or made before. */
+function isOutcome(error: unknown): boolean {
+  return error instanceof WaxwingError && !error.retryable;
 }
 
 function explained(error: unknown, folder: string, server: string): unknown {

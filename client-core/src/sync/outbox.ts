@@ -4,7 +4,6 @@ import {
   frameKinds,
   isErrorCode,
   limits,
-  randomFraction,
   type Accepted,
   type AccountId,
   type MessageId,
@@ -20,6 +19,7 @@ import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
 import { settle } from './settle.ts';
 import { tellPlaced } from './told.ts';
+import { Underway } from './underway.ts';
 import { oldestUnanswered, room } from './window.ts';
 
 const RETRY_MS = 1_000;
@@ -35,12 +35,12 @@ export class Outbox {
   readonly #framing: Framing;
   readonly #attempts: Attempts;
   #link: RelayLink | undefined;
-  /** Rows with a submit under way, by the attempt that it carries. */
-  readonly #underway = new Map<number, number>();
+  readonly #underway: Underway;
+  /** Refusals that are being seen to. */
+  readonly #settling = new Set<Promise<void>>();
   #accepted: { row: FramedRow; accepted: Accepted }[] = [];
   #pumping: Promise<void> | undefined;
   #again = false;
-  #cancelRetry: (() => void) | undefined;
   #stopped = false;
 
   constructor(context: SyncContext, contacts: Contacts, framing: Framing, newId: () => MessageId) {
@@ -48,13 +48,13 @@ export class Outbox {
     this.#contacts = contacts;
     this.#framing = framing;
     this.#attempts = new Attempts(context, contacts, framing, newId);
+    this.#underway = new Underway(context, () => this.pump());
   }
 
   /** A connection is ready: everything without an outcome is submitted again, lowest n first. */
   connected(link: RelayLink): void {
     this.#link = link;
     this.#underway.clear();
-    this.#waiting.clear();
     this.pump();
   }
 
@@ -65,7 +65,7 @@ export class Outbox {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#link = undefined;
-    this.#cancelRetry?.();
+    this.#underway.stop();
     await this.#pumping;
     await Promise.all(this.#settling);
   }
@@ -144,7 +144,7 @@ export class Outbox {
       } catch (error) {
         if (!(error instanceof StoreFullError)) throw error;
         this.#context.events.emit({ type: 'storeFull' });
-        this.#retryLater(RETRY_MS);
+        this.#underway.wakeAfter(RETRY_MS);
       }
     }
   }
@@ -163,16 +163,16 @@ export class Outbox {
     const { handle } = store.conversations.epochById(row.epoch);
     const { floor } = store.coverage.view(row.epoch);
     const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);
-    this.#underway.set(row.id, row.attempt);
+    this.#underway.begin(row.id, row.attempt);
     void link
       .submit({ handle, n: row.n, attempt: row.attempt, oldest, body: attempt.body, ...(floor && { floor }) })
       .then((answer) => this.#answered(link, row, answer));
   }
 
   #answered(link: RelayLink, row: FramedRow, answer: SubmitAnswer): void {
-    if (link !== this.#link || this.#underway.get(row.id) !== row.attempt) return;
+    if (link !== this.#link || !this.#underway.isAt(row.id, row.attempt)) return;
     if (answer.type === 'lost') {
-      this.#underway.delete(row.id);
+      this.#underway.end(row.id);
       return;
     }
     if (answer.type === 'accepted') {
@@ -192,19 +192,19 @@ export class Outbox {
 
   async #rejected(row: FramedRow, { code, retryAfterMs }: Rejected): Promise<void> {
     if (code === 'mismatch') {
-      if (await this.#renew(row)) this.#underway.delete(row.id);
-      else this.#wait(row, RETRY_MS);
+      if (await this.#renew(row)) this.#underway.end(row.id);
+      else this.#underway.wait(row, RETRY_MS);
       return;
     }
-    this.#underway.delete(row.id);
+    this.#underway.end(row.id);
     if (code === 'out_of_order') {
       // Whatever is lower goes first; if this was the lowest, the relay is asked again after a while.
       const lowest = oldestUnanswered(this.#context.store.outbox.framedIn(row.epoch), row.n) === row.n;
-      this.#wait(row, lowest ? RETRY_MS : undefined);
+      this.#underway.wait(row, lowest ? RETRY_MS : undefined);
       return;
     }
     if (errorRow(code).retry === 'retry') {
-      this.#wait(row, Math.max(retryAfterMs, RETRY_MS));
+      this.#underway.wait(row, Math.max(retryAfterMs, RETRY_MS));
       return;
     }
     await this.#fail(row, code);
@@ -214,33 +214,7 @@ export class Outbox {
   #storeFailed(row: FramedRow, error: unknown): void {
     if (!(error instanceof StoreFullError)) throw error;
     this.#context.events.emit({ type: 'storeFull' });
-    this.#wait(row, RETRY_MS);
-  }
-
-  /** Rows that wait for a lower n or for a time before they are submitted again. */
-  readonly #waiting = new Set<number>();
-  readonly #settling = new Set<Promise<void>>();
-
-  /** The row is not submitted again before another is answered, or the time is over. */
-  #wait(row: FramedRow, afterMs: number | undefined): void {
-    this.#underway.set(row.id, row.attempt);
-    this.#waiting.add(row.id);
-    if (afterMs !== undefined) this.#retryLater(afterMs);
-  }
-
-  #wakeWaiting(): void {
-    for (const id of this.#waiting) this.#underway.delete(id);
-    this.#waiting.clear();
-  }
-
-  #retryLater(afterMs: number): void {
-    if (this.#cancelRetry || this.#stopped) return;
-    const jittered = afterMs * (1 + randomFraction(this.#context.randomBytes) / 2);
-    this.#cancelRetry = this.#context.timers.after(jittered, () => {
-      this.#cancelRetry = undefined;
-      this.#wakeWaiting();
-      this.pump();
-    });
+    this.#underway.wait(row, RETRY_MS);
   }
 
   async #commitAccepted(): Promise<void> {
@@ -256,8 +230,8 @@ export class Outbox {
         placed.finish();
         return placed;
       });
-      for (const { row } of batch) this.#underway.delete(row.id);
-      this.#wakeWaiting();
+      for (const { row } of batch) this.#underway.end(row.id);
+      this.#underway.endWaits();
       this.#again = true;
       for (const { row } of batch) placing.touched.add(row.conversation);
       tellPlaced(this.#context, placing);
@@ -309,7 +283,7 @@ export class Outbox {
       };
     });
     if (framed === 0) {
-      this.#retryLater(RETRY_MS);
+      this.#underway.wakeAfter(RETRY_MS);
       return;
     }
     this.#again = true;
@@ -343,7 +317,7 @@ export class Outbox {
 
   async #cannotPrepare(conversation: number, why: 'missing' | 'later'): Promise<void> {
     if (why === 'later') {
-      this.#retryLater(RETRY_MS);
+      this.#underway.wakeAfter(RETRY_MS);
       return;
     }
     const { store, bus } = this.#context;
@@ -399,7 +373,7 @@ export class Outbox {
       };
     });
     // The lowest n may have gone: those above it need wait for it no more.
-    this.#wakeWaiting();
+    this.#underway.endWaits();
     bus.tell({ conversations: new Set([row.conversation]), inbox: false });
   }
 }

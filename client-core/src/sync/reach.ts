@@ -1,5 +1,6 @@
 import { limits } from '@waxwing/protocol';
 import type { Reach } from '../history/receipts.ts';
+import { missing } from './ranges.ts';
 
 /** Whether a watermark covers a device's frame n. */
 export function reaches(reach: Reach | undefined, n: number): boolean {
@@ -10,6 +11,14 @@ export function reaches(reach: Reach | undefined, n: number): boolean {
 export function further(a: Reach | undefined, b: Reach): Reach {
   if (a === undefined || b.n > a.n) return b;
   return b.n === a.n && size(b) < size(a) ? b : a;
+}
+
+/** What one of two watermarks covers: they may be of different devices of an account, and nothing that was said is taken back. */
+export function together(a: Reach | undefined, b: Reach): Reach {
+  if (a === undefined) return b;
+  const [lower, higher] = a.n <= b.n ? [a, b] : [b, a];
+  const covered = missing(lower.except, { from: 1, to: lower.n });
+  return { n: higher.n, except: higher.except.flatMap((range) => missing(covered, range)) };
 }
 
 /** What is held of a device's frames, as a watermark may say it: no more excepted ranges than fit, so perhaps not up to the head. */

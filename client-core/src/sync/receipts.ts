@@ -1,6 +1,7 @@
 import {
   decodeReceipt,
   encodeReceipt,
+  errorRow,
   frameHash,
   frameKinds,
   limits,
@@ -16,8 +17,8 @@ import { StoreFullError } from '../errors.ts';
 import type { RelayLink } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import type { Framing } from './framing.ts';
-import { further, reachOf } from './reach.ts';
+import type { Bundles, Framing } from './framing.ts';
+import { further, reachOf, together } from './reach.ts';
 
 type Due = { readonly epoch: number; readonly party: number; readonly watermark: Watermark };
 
@@ -94,7 +95,7 @@ export class Receipts {
         continue;
       }
       const before = store.receipts.received(epoch.id, frame.sender.account, watermark.kind);
-      const reach = further(before, { n: watermark.n, except: watermark.except });
+      const reach = together(before, { n: watermark.n, except: watermark.except });
       store.receipts.setReceived(epoch.id, frame.sender.account, watermark.kind, reach);
       conversations.push(epoch.conversation);
     }
@@ -155,18 +156,23 @@ export class Receipts {
     const messageId = this.#newId();
     const body = encodeReceipt(due.map(({ watermark }) => watermark));
     const content = { messageId, kind: frameKinds.receipt, body, sentAtMs: clock.now() };
-    const submit = await work.run(async (overlay) => {
-      const frame = this.#framing.direct(content);
-      const made = await this.#framing.body(overlay, [account], frame, new Map(), false);
-      return () => made;
-    });
+    const make = (bundles: Bundles) =>
+      work.run(async (overlay) => {
+        const frame = this.#framing.direct(content);
+        const made = await this.#framing.body(overlay, [account], frame, bundles, false);
+        return () => made;
+      });
+    // A device that this one never wrote to needs a bundle.
+    const submit = (await make(new Map())) ?? (await make((await this.#contacts.fetchBundles(account)).bundles));
     if (submit === undefined) return;
     const answer = await link.submitDirect({ messageId, attempt: 0, body: submit });
-    if (answer.type === 'accepted') {
+    if (answer.type === 'lost') return;
+    // One that is refused for good has nobody to be told.
+    if (answer.type === 'accepted' || errorRow(answer.code).retry === 'never') {
       store.transaction(() => {
         for (const { epoch, party, watermark } of due) store.receipts.setReported(epoch, party, watermark);
       });
-    } else if (answer.type === 'rejected') {
+    } else {
       if (answer.code === 'mismatch') await this.#contacts.fetch(account);
       this.schedule();
     }

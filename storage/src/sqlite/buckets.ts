@@ -5,7 +5,7 @@ import type { DeviceKey } from '../device-key.ts';
  * Handles and mailboxes are spread over so many buckets. Each bucket is brought from the log into the tables on its own.
  * The number and the functions below are part of the file format: another spread needs a migration.
  */
-export const BUCKETS = 64;
+const BUCKETS = 64;
 
 export function bucketOfHandle(handle: Handle): number {
   return hash(handle, 2);

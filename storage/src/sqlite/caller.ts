@@ -22,7 +22,11 @@ export type Caller = {
   close(): Promise<void>;
 };
 
-type Waiting = { readonly request: Request; resolve(value: unknown): void; reject(error: Error): void };
+type Waiting = {
+  readonly request: Request;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+};
 
 export function createCaller(
   thread: FilesThread,

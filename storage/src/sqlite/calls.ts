@@ -59,6 +59,7 @@ export type FilesOptions = {
   readonly folder: string;
   readonly restored: boolean;
   readonly limits: StoreLimits;
+  readonly maxBytes?: number;
   /** 32 random bytes. */
   readonly seed: Uint8Array;
 };

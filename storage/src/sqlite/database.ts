@@ -77,8 +77,12 @@ export function inTransaction<T>(db: Db, work: () => T): T {
   }
 }
 
+/** The file has grown as far as it may. */
+export class NoRoomError extends Error {}
+
 /** Whether the error says that the disk or file cannot be written now: full, failing, locked or read-only. */
 export function isUnwritable(error: unknown): boolean {
+  if (error instanceof NoRoomError) return true;
   if (!(error instanceof Database.SqliteError)) return false;
   return /^SQLITE_(FULL|IOERR|BUSY|LOCKED|READONLY|CANTOPEN)/.test(error.code);
 }

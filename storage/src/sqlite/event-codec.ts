@@ -12,8 +12,15 @@ import type { DeviceKey } from '../device-key.ts';
 import type { Delivery, RelayEvent } from '../engine/events.ts';
 import { createByteReader, createByteWriter, type ByteReader, type ByteWriter } from './byte-codec.ts';
 
-/** Numbers of the kinds of events in the log's bytes. They are never given to another kind. */
+/** Numbers of the kinds of events in the log's bytes. They are never given to another kind. 0 is padding. */
 const kinds = { committed: 1, direct: 2, mailbox_begun: 3, trimmed: 4, expired: 5, dropped: 6 } as const;
+
+const PADDING = 0;
+
+/** Bytes of this length that hold no event. */
+export function noEvents(length: number): Uint8Array {
+  return new Uint8Array(length).fill(PADDING);
+}
 
 /** Events as a log row keeps them, one after the other. */
 export function encodeEvents(events: readonly RelayEvent[]): Uint8Array {
@@ -29,7 +36,10 @@ export function encodeEvents(events: readonly RelayEvent[]): Uint8Array {
 export function decodeEvents(bytes: Uint8Array): RelayEvent[] {
   const reader = createByteReader(bytes);
   const events: RelayEvent[] = [];
-  while (!reader.atEnd) events.push(readEvent(reader));
+  while (!reader.atEnd) {
+    const kind = reader.number();
+    if (kind !== PADDING) events.push(readEvent(reader, kind));
+  }
   return events;
 }
 
@@ -76,8 +86,7 @@ function writeEvent(writer: ByteWriter, event: RelayEvent): void {
   }
 }
 
-function readEvent(reader: ByteReader): RelayEvent {
-  const kind = reader.number();
+function readEvent(reader: ByteReader, kind: number): RelayEvent {
   switch (kind) {
     case kinds.committed: {
       const sender = readDevice(reader);

@@ -4,14 +4,15 @@ import { applyEvent, type Part } from '../engine/apply.ts';
 import type { RelayEvent } from '../engine/events.ts';
 import type { Records } from '../engine/records.ts';
 import type { StoreLimits } from '../store-limits.ts';
-import { BUCKETS, bucketOfDevice, bucketOfHandle } from './buckets.ts';
+import { bucketOfDevice, bucketOfHandle } from './buckets.ts';
 import { blob, number, text, toRow } from './columns.ts';
 import { inTransaction, openDatabase, type Db } from './database.ts';
 import { createEnvelopes } from './envelopes.ts';
-import { decodeEvents, encodeEvents } from './event-codec.ts';
+import { decodeEvents, encodeEvents, noEvents } from './event-codec.ts';
 import { createJournal } from './journal.ts';
 import { relayMigrations } from './migrations/relay.ts';
 import { createRelayTables } from './relay-tables.ts';
+import { createRoom } from './room.ts';
 import { createSweeper } from './sweeper.ts';
 import { createTailRows } from './tail-rows.ts';
 import { createTailTable } from './tail-table.ts';
@@ -22,6 +23,9 @@ const LOG_ROWS_PER_STEP = 512;
 const EVENTS_PER_ROW = 64;
 /** Beyond so many, pending events that later ones overtake are let go: a full disk must not fill the memory. */
 const PENDING_MAX = 4_096;
+/** What a probe writes at least and at most. */
+const PROBE_BYTES = 4_096;
+const PROBE_MAX_BYTES = 262_144;
 /** How many records of each kind stay in memory after they were read or written. */
 const CACHED = 20_000;
 /** Envelopes from this length on stand once on disk when several mailboxes hold them. */
@@ -50,7 +54,7 @@ export type RelayFile = {
   mustCommit(): boolean;
   /** The pending events stay, and become durable with the next commit. */
   keep(): void;
-  /** Writes a row to the disk and nothing else. Throws if the file cannot be written. */
+  /** Throws if the file cannot be written, or not as much as a commit had wanted that it refused. */
   probe(): void;
   /** From now on, steps write what was recorded before the call before this one. */
   age(): void;
@@ -71,11 +75,14 @@ export function openRelayFile(o: {
   readonly restored: boolean;
   readonly randomBytes: RandomBytes;
   readonly limits: StoreLimits;
+  /** relay.db grows no larger than this. */
+  readonly maxBytes?: number;
 }): RelayFile {
   const { limits } = o;
   const db = openDatabase(o.folder, 'relay.db', relayMigrations);
   const incarnation = takeIncarnation(db, o.randomBytes, o.restored);
 
+  const room = createRoom(db, o.maxBytes);
   const journal = createJournal();
   let lastId = 0;
   /** The first event of each bucket that its tables do not have. */
@@ -99,11 +106,11 @@ export function openRelayFile(o: {
   const tails = [counters, memories, entries, mailboxes, shares, seen];
 
   const addLog = db.prepare('INSERT INTO log VALUES (?, ?)');
-  const cutLog = db.prepare(
-    `DELETE FROM log WHERE id < ? AND id <= (SELECT min(id) FROM log) + ${LOG_ROWS_PER_STEP - 1}`,
-  );
+  const cutLog = db.prepare('DELETE FROM log WHERE id <= ?');
   const setBucket = db.prepare('INSERT OR REPLACE INTO bucket VALUES (?, ?)');
 
+  /** What the last commit wanted to write, if it could not. */
+  let refusedBytes = 0;
   /** Recorded, and not durable yet. */
   let pending: RelayEvent[] = [];
 
@@ -119,14 +126,16 @@ export function openRelayFile(o: {
       once.add(envelope);
     }
   };
-  /** Adds the pending events to the log, in the caller's transaction; answers the id of the last row. */
-  const log = (): number => {
-    let id = lastId;
-    for (const group of inRows(pending)) addLog.run(++id, encodeEvents(group));
-    return id;
-  };
-  const logged = (id: number): void => {
-    lastId = id;
+  /** Adds the pending events to the log, in the caller's transaction; answers the length of each row. */
+  const log = (): number[] =>
+    inRows(pending).map((group, index) => {
+      const events = encodeEvents(group);
+      addLog.run(lastId + 1 + index, events);
+      return events.length;
+    });
+  const logged = (sizes: readonly number[]): void => {
+    lastId += sizes.length;
+    room.logged(sizes);
     pending = [];
     journal.clear();
   };
@@ -153,26 +162,27 @@ export function openRelayFile(o: {
     const chosen = nextBuckets();
     const begin = Math.min(lastId + 1, ...[...behind].filter(([b]) => !chosen.includes(b)).map(([, since]) => since));
     try {
-      const [id, more] = inTransaction(db, () => {
-        const last = log();
+      const cut = Math.min(begin - 1, lastId - room.rows + LOG_ROWS_PER_STEP);
+      const [sizes, collected] = inTransaction(db, () => {
+        const added = log();
         for (const bucket of chosen) {
           rows.writeDeletions(bucket);
           for (const tail of tails) tail.write(bucket);
           rows.writeRows(bucket);
-          setBucket.run(bucket, last);
+          setBucket.run(bucket, lastId + added.length);
         }
-        const cut = cutLog.run(begin).changes;
-        const collected = envelopes.collect();
-        return [last, cut === LOG_ROWS_PER_STEP || collected] as const;
+        cutLog.run(cut);
+        return [added, envelopes.collect()] as const;
       });
       envelopes.ended(true);
-      logged(id);
+      room.cut(cut - (lastId - room.rows));
+      logged(sizes);
       for (const bucket of chosen) {
         rows.written(bucket);
         for (const tail of tails) tail.written(bucket);
         behind.delete(bucket);
       }
-      return more || [...behind.values()].some((since) => since <= aged);
+      return collected || cut < begin - 1 || [...behind.values()].some((since) => since <= aged);
     } catch (error) {
       envelopes.ended(false);
       throw error;
@@ -193,6 +203,7 @@ export function openRelayFile(o: {
     for (const value of db.prepare('SELECT * FROM log ORDER BY id').all()) {
       const row = toRow(value) ?? {};
       const id = number(row, 'id');
+      room.logged([blob(row, 'events').length]);
       lastId = id - 1;
       const applies = (part: Part): boolean => (upTo.get(bucketOf(part)) ?? 0) < id;
       for (const event of decodeEvents(blob(row, 'events'))) applyEvent(records, event, limits, applies);
@@ -212,7 +223,15 @@ export function openRelayFile(o: {
       pending.length = events;
     },
     commit() {
-      if (pending.length > 0) logged(inTransaction(db, log));
+      if (pending.length === 0) return;
+      const sizes = inTransaction(db, () => {
+        const added = log();
+        refusedBytes = added.reduce((sum, size) => sum + size, 0);
+        room.claim(added);
+        return added;
+      });
+      refusedBytes = 0;
+      logged(sizes);
     },
     mustCommit: () => pending.some(({ type }) => type === 'committed' || type === 'direct' || type === 'dropped'),
     keep() {
@@ -220,7 +239,14 @@ export function openRelayFile(o: {
       if (pending.length > PENDING_MAX) pending = withoutOvertaken(pending);
     },
     probe() {
-      inTransaction(db, () => setBucket.run(BUCKETS, lastId));
+      const padding = noEvents(Math.min(Math.max(PROBE_BYTES, refusedBytes), PROBE_MAX_BYTES));
+      inTransaction(db, () => {
+        addLog.run(lastId + 1, padding);
+        room.claim([padding.length]);
+      });
+      lastId += 1;
+      room.logged([padding.length]);
+      refusedBytes = 0;
     },
     age,
     backlog: () => tails.reduce((sum, tail) => sum + tail.size, rows.size),

@@ -9,7 +9,7 @@ import { seededBytes } from './seeded-bytes.ts';
 /** So many records waiting for their tables call for a step without being told. */
 const BACKLOG_RECORDS = 8_192;
 
-type Files = { readonly relay: RelayFile; readonly directory: DirectoryFile; close(): void };
+type Files = { readonly relay: RelayFile; readonly directory: DirectoryFile; readonly close: () => void };
 
 /**
  * Opens the files of the folder and serves the host at the other end of the port: answers its batches, and between them
@@ -26,7 +26,7 @@ export function serveFiles(port: MessagePort, options: FilesOptions): void {
   }
 }
 
-function openFiles({ folder, restored, limits, seed }: FilesOptions): Files {
+function openFiles({ folder, restored, limits, maxBytes, seed }: FilesOptions): Files {
   const opened: (() => void)[] = [];
   const close = (): void => {
     for (const each of opened.splice(0).reverse()) each();
@@ -34,7 +34,13 @@ function openFiles({ folder, restored, limits, seed }: FilesOptions): Files {
   try {
     prepareFolder(folder);
     opened.push(lockFolder(folder));
-    const relay = openRelayFile({ folder, restored, randomBytes: seededBytes(seed), limits });
+    const relay = openRelayFile({
+      folder,
+      restored,
+      randomBytes: seededBytes(seed),
+      limits,
+      ...(maxBytes !== undefined && { maxBytes }),
+    });
     opened.push(() => relay.close());
     const directory = openDirectoryFile({ folder, incarnation: relay.incarnation, limits });
     opened.push(() => directory.close());

@@ -23,13 +23,21 @@ export async function openSqliteStorage(o: {
   readonly runtime: Runtime;
   readonly restored?: boolean;
   readonly limits?: Partial<StoreLimits>;
+  /** relay.db grows no larger than this; when it is full, submits are answered `store_full`. Absent: as far as the disk goes. */
+  readonly maxBytes?: number;
   /** `calling`: no thread, for a program that has nothing else to do. A slow disk then stops everything. */
   readonly thread?: 'own' | 'calling';
 }): Promise<Storage> {
   const { runtime } = o;
   const listeners = createListeners();
   const seed = tight(runtime.randomBytes(32));
-  const options = { folder: o.directory, restored: o.restored ?? false, limits: storeLimits(o.limits), seed };
+  const options = {
+    folder: o.directory,
+    restored: o.restored ?? false,
+    limits: storeLimits(o.limits),
+    ...(o.maxBytes !== undefined && { maxBytes: o.maxBytes }),
+    seed,
+  };
   const thread = await openThread(options, o.thread !== 'calling');
   const caller = createCaller(thread, { runtime, onWoken: (devices) => listeners.wake(devices) });
   const directory = methods<DirectoryMethods>(caller, {

@@ -4,7 +4,7 @@ import { serveFiles } from './serve.ts';
 
 /** Who serves the files: a thread of its own, or the calling one. */
 export type FilesThread = {
-  post(message: ToWorker): void;
+  readonly post: (message: ToWorker) => void;
   /** Answers come here; set once, before the first post. */
   onMessage(hear: (message: FromWorker) => void): void;
   /** Resolves when the thread has ended, with its fault if it had one. */

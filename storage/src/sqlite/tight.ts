@@ -12,5 +12,7 @@ function tighten(value: unknown): unknown {
     return value.byteLength === value.buffer.byteLength ? value : Uint8Array.prototype.slice.call(value);
   }
   if (Array.isArray(value)) return value.map(tighten);
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, tighten(part)]));
+  const copy: Record<string, unknown> = {};
+  for (const [key, part] of Object.entries(value)) copy[key] = tighten(part);
+  return copy;
 }

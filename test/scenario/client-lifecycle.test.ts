@@ -1,0 +1,406 @@
+import { copyFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { closeCodes, limits } from '@waxwing/protocol';
+import { createClient, openClient, StoreFullError } from '@waxwing/client-core';
+import { openStore, type Store } from '../../client-core/src/history/store.ts';
+import { addDevice } from '../support/client-second-device.ts';
+import { acquainted, deliversN, say, shown, talk } from '../support/client-talk.ts';
+import { createClientWorld, worldOrigin, type ClientWorld, type TestClient } from '../support/client-world.ts';
+
+let world: ClientWorld;
+beforeEach(async () => {
+  world = await createClientWorld();
+});
+afterEach(() => world.close());
+
+const stateOf = (device: TestClient) => device.client.connection.getSnapshot().state;
+
+/** A store whose transactions fail while `disk.full`, or at the `disk.failing`-th from now. */
+function onDisk(disk: { full: boolean }): (store: Store) => Store {
+  return (store) => ({
+    ...store,
+    transaction<T>(work: () => T): T {
+      if (disk.full) throw new StoreFullError();
+      return store.transaction(work);
+    },
+  });
+}
+
+describe('a registration', () => {
+  test('that was interrupted is finished by the next createClient, with the same account', async () => {
+    const device = await world.create();
+    await world.wait(device.client.close());
+    const path = `${device.path}.new`;
+    const options = { server: worldOrigin, store: { path, key: device.key }, runtime: device.runtime };
+    let posted = 0;
+    device.http = async (request, send) => {
+      posted += 1;
+      await send(request);
+      throw new Error('the answer was lost');
+    };
+    await expect(world.wait(createClient(options))).rejects.toMatchObject({ code: 'unreachable' });
+    expect(posted).toBeGreaterThan(1);
+    const store = openStore(path, device.key, { create: false });
+    const account = store.device.get()?.account;
+    store.close();
+    await expect(openClient({ store: { path, key: device.key } })).rejects.toMatchObject({ code: 'no_device' });
+    device.http = (request, send) => send(request);
+    const client = await world.wait(createClient(options));
+    expect(client.account).toBe(account);
+    await world.wait(client.close());
+    await expect(createClient(options)).rejects.toMatchObject({ name: 'DeviceExistsError' });
+  });
+
+  test('that is refused leaves a file in which another can succeed', async () => {
+    const first = await world.create();
+    await world.wait(first.client.close());
+    const { runtime, key } = first;
+    const make = (name: string, username: string) =>
+      world.wait(createClient({ server: worldOrigin, username, store: { path: `${first.path}.${name}`, key }, runtime }));
+    const alice = await make('a', 'alice.01');
+    await expect(make('b', 'alice.01')).rejects.toMatchObject({ code: 'username_taken' });
+    const bob = await make('b', 'bob.01');
+    await world.wait(alice.connect());
+    expect((await world.wait(alice.direct('bob'))).peer).toBe(bob.account);
+    await expect(world.wait(alice.direct('carol.01'))).rejects.toMatchObject({ code: 'unknown_user' });
+    await expect(world.wait(alice.direct('not a name'))).rejects.toMatchObject({ code: 'unknown_user' });
+    first.http = () => Promise.reject(new Error('down'));
+    await expect(world.wait(alice.direct('dave.01'))).rejects.toMatchObject({ code: 'unreachable' });
+    await world.wait(Promise.all([alice.close(), bob.close()]));
+  });
+});
+
+describe('a copy of a device', () => {
+  test('is told by the second to connect: it drops its sessions and keys, keeps its history, and stays so', async () => {
+    const [alice, bob] = await acquainted(world);
+    await world.wait(bob.client.close());
+    copyFileSync(bob.path, `${bob.path}.copy`);
+    await world.reopen(bob);
+    await world.connect(bob);
+    await world.wait(bob.client.close());
+    copyFileSync(`${bob.path}.copy`, bob.path);
+    await world.reopen(bob);
+    await expect(world.connect(bob)).rejects.toMatchObject({ code: 'cloned' });
+    expect(stateOf(bob)).toBe('cloned');
+    expect(bob.store?.crypto.keys('session')).toEqual([]);
+    expect(bob.store?.crypto.keys('prekey')).toEqual([]);
+    expect(bob.store?.device.get()?.authSecretKey).toBeNull();
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+    await world.reopen(bob);
+    expect(stateOf(bob)).toBe('cloned');
+    await expect(world.connect(bob)).rejects.toMatchObject({ code: 'cloned' });
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+    const dials = bob.link.dials;
+    await world.run(10 * 60_000);
+    expect(bob.link.dials).toBe(dials);
+  });
+});
+
+describe('a connection', () => {
+  test('that was displaced does not come back by itself, and comes back when it is asked for', async () => {
+    const bob = await world.online();
+    const dials = bob.link.dials;
+    bob.link.cut(closeCodes.displaced, 'displaced');
+    await world.run(10 * 60_000);
+    expect(stateOf(bob)).toBe('displaced');
+    expect(bob.link.dials).toBe(dials);
+    await world.connect(bob);
+    expect(stateOf(bob)).toBe('online');
+  });
+
+  test('whose device was removed ends for good, and says why', async () => {
+    const bob = await world.online();
+    bob.link.offline = true;
+    bob.link.cut(closeCodes.device_removed, 'device_removed');
+    await world.run(60_000);
+    expect(bob.client.connection.getSnapshot()).toMatchObject({ state: 'needs-auth', reason: 'device_removed' });
+    bob.link.offline = false;
+    expect(bob.link.dials).toBe(1);
+  });
+
+  test('that is lost comes back, and what was said meanwhile goes both ways', async () => {
+    const [alice, bob] = await acquainted(world);
+    alice.link.offline = true;
+    alice.link.cut();
+    await world.settle();
+    const mine = await say(world, alice, bob, 'written offline');
+    await world.wait((await say(world, bob, alice, 'while you were away')).reached('sent'));
+    await world.run(30_000);
+    expect(stateOf(alice)).not.toBe('online');
+    alice.link.offline = false;
+    await world.wait(mine.reached('delivered'));
+    await world.run(1_000);
+    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'while you were away', 'written offline']);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'while you were away', 'written offline']);
+  });
+
+  test('waiting for one ends with the client', async () => {
+    const bob = await world.create();
+    bob.link.offline = true;
+    const connecting = expect(bob.client.connect()).rejects.toMatchObject({ code: 'closed' });
+    await world.run(5_000);
+    await world.wait(bob.client.close());
+    await connecting;
+    await expect(bob.client.connect()).rejects.toMatchObject({ code: 'closed' });
+    await expect(bob.client.direct(bob.client.account)).rejects.toMatchObject({ code: 'closed' });
+  });
+});
+
+describe('prekeys', () => {
+  test('that run low are made anew, and each is handed out once', async () => {
+    const [alice, bob] = await acquainted(world);
+    const key = { account: bob.client.account, device: bob.client.device, addedIn: 1 };
+    for (let taken = 0; taken < 10; taken += 1) await world.storage.prekeys.take(key, { oneTime: true });
+    const before = await world.storage.prekeys.count(key);
+    expect(before.oneTimeKeys).toBeLessThan(limits.prekeysLowBelow);
+    await world.until(() => bob.link.downs.some((down) => down.type === 'prekeys_low'));
+    await world.run(1_000);
+    expect((await world.storage.prekeys.count(key)).oneTimeKeys).toBeGreaterThan(limits.prekeysLowBelow);
+    await world.wait((await say(world, alice, bob, 'still talking')).reached('delivered'));
+  });
+
+  test('that could not be published are published at the next chance, as they are', async () => {
+    const bob = await world.online();
+    const key = { account: bob.client.account, device: bob.client.device, addedIn: 1 };
+    for (let taken = 0; taken < 10; taken += 1) await world.storage.prekeys.take(key, { oneTime: true });
+    const bodies: string[] = [];
+    bob.http = async (request, send) => {
+      if (request.method !== 'PUT') return send(request);
+      bodies.push(Buffer.from(request.body ?? []).toString());
+      if (bodies.length === 1) throw new Error('lost');
+      return send(request);
+    };
+    bob.link.cut();
+    await world.until(() => bodies.length === 1);
+    bob.link.cut();
+    await world.until(() => bodies.length === 2);
+    expect(bodies[1]).toBe(bodies[0]);
+    expect(bob.events).toContainEqual({ type: 'serverRefused', code: 'unreachable', what: 'prekeys' });
+    await world.run(1_000);
+    expect((await world.storage.prekeys.count(key)).oneTimeKeys).toBeGreaterThan(limits.prekeysLowBelow);
+  });
+
+  test('that are used again and again are renewed after a week, and a session from old ones still begins', async () => {
+    const [alice, bob] = [await world.online(), await world.create()];
+    const key = { account: bob.client.account, device: bob.client.device, addedIn: 1 };
+    const before = await world.storage.prekeys.repeated(key);
+    await world.wait((await say(world, alice, bob, 'to the old keys')).reached('sent'));
+    await world.wait(alice.client.close());
+    world.runtime.advance(8 * 24 * 60 * 60 * 1_000);
+    await world.connect(bob);
+    await world.run(1_000);
+    const after = await world.storage.prekeys.repeated(key);
+    expect(after?.signedPrekey.id).not.toBe(before?.signedPrekey.id);
+    await world.reopen(alice);
+    await world.connect(alice);
+    const sent = await say(world, alice, bob, 'hello');
+    await world.wait(sent.reached('delivered'));
+  });
+
+  test('are left alone where the keyserver does not answer', async () => {
+    const bob = await world.create();
+    bob.http = () => Promise.reject(new Error('down'));
+    await world.connect(bob);
+    await world.run(5_000);
+    expect(stateOf(bob)).toBe('online');
+  });
+});
+
+describe('a full disk', () => {
+  async function full(): Promise<{ alice: TestClient; bob: TestClient; disk: { full: boolean } }> {
+    const [alice, bob] = await acquainted(world);
+    const disk = { full: false };
+    await world.reopen(bob, onDisk(disk));
+    await world.connect(bob);
+    await world.run(5_000);
+    return { alice, bob, disk };
+  }
+  const told = (device: TestClient) => device.events.some(({ type }) => type === 'storeFull');
+
+  test('acks nothing of what comes in, tells, and goes on afterwards', async () => {
+    const { alice, bob, disk } = await full();
+    disk.full = true;
+    bob.link.ups.length = 0;
+    await world.wait((await say(world, alice, bob, 'no room')).reached('sent'));
+    await world.run(10_000);
+    expect(bob.link.ups.filter(({ type }) => type === 'ack')).toEqual([]);
+    expect(told(bob)).toBe(true);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+    disk.full = false;
+    await world.until(() => bob.link.ups.some(({ type }) => type === 'ack'));
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'no room']);
+  });
+
+  test('refuses a send with an error, and lets it through afterwards', async () => {
+    const { alice, bob, disk } = await full();
+    const conversation = await talk(world, bob, alice);
+    disk.full = true;
+    await expect(conversation.send({ text: 'no room' })).rejects.toMatchObject({ code: 'store_full', retryable: true });
+    disk.full = false;
+    await world.wait((await conversation.send({ text: 'room' })).reached('sent'));
+    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'room']);
+  });
+
+  test.each(['before framing', 'before the answer', 'before a refusal', 'before a mismatch'])(
+    '%s: the message waits, and goes once when there is room',
+    async (when) => {
+      const { alice, bob, disk } = await full();
+      if (when === 'before a mismatch') await addDevice(world, alice);
+      const conversation = await talk(world, bob, alice);
+      let armed = true;
+      bob.link.up = (up) => {
+        if (up.type !== 'submit' || !armed) return [up];
+        armed = false;
+        if (when === 'before the answer' || when === 'before a mismatch') disk.full = true;
+        if (when !== 'before a refusal') return [up];
+        disk.full = true;
+        bob.link.say({ type: 'rejected', request: up.request, code: 'bad_recipients', retryAfterMs: 0, mismatches: [] });
+        return [];
+      };
+      if (when === 'before framing') bob.link.offline = true;
+      if (when === 'before framing') bob.link.cut();
+      await world.settle();
+      const sent = await conversation.send({ text: 'waits' });
+      if (when === 'before framing') disk.full = true;
+      bob.link.offline = false;
+      await world.run(20_000);
+      disk.full = false;
+      if (when === 'before a refusal') await world.wait(sent.reached('sent').catch(() => undefined));
+      else await world.wait(sent.reached('sent'));
+      await world.run(2_000);
+      expect(['sent', 'delivered', 'failed']).toContain(sent.status.getSnapshot().state);
+      if (when !== 'before a refusal') {
+        expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'waits']);
+        expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'waits']);
+      }
+      const next = await conversation.send({ text: 'next' });
+      await world.wait(next.reached('sent'));
+    },
+  );
+
+  test('while it connects: it is tried again until there is room', async () => {
+    const { alice, bob, disk } = await full();
+    await world.wait((await say(world, alice, bob, 'held up')).reached('sent'));
+    await world.reopen(bob, onDisk(disk));
+    disk.full = true;
+    const connecting = bob.client.connect();
+    connecting.catch(() => undefined);
+    await world.run(20_000);
+    expect(stateOf(bob)).not.toBe('online');
+    disk.full = false;
+    await world.wait(connecting);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'held up']);
+  });
+
+  test('while a list comes, a gap is given up, a receipt is made, keys are made: nothing is lost', async () => {
+    const { alice, bob, disk } = await full();
+    const carol = await world.online();
+    bob.link.down = (down) => (deliversN(down, 2) ? [] : [down]);
+    await world.wait((await say(world, alice, bob, 'dropped')).reached('sent'));
+    await world.wait((await say(world, alice, bob, 'behind a gap')).reached('sent'));
+    await world.run(100);
+    disk.full = true;
+    await world.wait((await say(world, carol, bob, 'a stranger')).reached('sent'));
+    bob.link.say({ type: 'prekeys_low' });
+    await world.run(10_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+    disk.full = false;
+    await world.run(10_000);
+    bob.link.cut();
+    await world.until(() => stateOf(bob) !== 'online');
+    await world.until(() => stateOf(bob) === 'online');
+    await world.run(5_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]', 'behind a gap']);
+    expect(await shown(world, bob, carol)).toEqual(['a stranger']);
+  });
+
+  test('while the relay says that this is a copy: it is told again', async () => {
+    const { bob, disk } = await full();
+    disk.full = true;
+    bob.link.cut(closeCodes.cloned, 'cloned');
+    await world.until(() => stateOf(bob) === 'cloned');
+    expect(told(bob)).toBe(true);
+  });
+});
+
+describe('close', () => {
+  test('is idempotent, and everything afterwards is refused with closed', async () => {
+    const [alice, bob] = await acquainted(world);
+    const conversation = await talk(world, alice, bob);
+    const sent = await conversation.send({ text: 'last' });
+    const seen = sent.status.getSnapshot();
+    expect(seen.state).toBe('queued');
+    await world.wait(Promise.all([alice.client.close(), alice.client.close(), alice.client[Symbol.asyncDispose]()]));
+    expect(stateOf(alice)).toBe('closed');
+    for (const call of [
+      () => conversation.send({ text: 'x' }),
+      () => sent.cancel(),
+      () => sent.retry(),
+      () => sent.reached('read'),
+      () => alice.client.connect(),
+      () => alice.client.direct(bob.client.account),
+      () => alice.client.conversation(conversation.id),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'closed' });
+    }
+  });
+
+  test('at any moment of everything throws nothing, and leaves a file that opens and goes on without loss', async () => {
+    const [alice, bob] = await acquainted(world);
+    const carol = await world.online();
+    const expected: string[] = ['hi', 'ho'];
+    for (let turns = 0; turns < 36; turns += 1) {
+      await world.reopen(bob);
+      const connecting = bob.client.connect().catch(() => undefined);
+      const text = `m${turns}`;
+      expected.push(text);
+      await (await talk(world, alice, bob)).send({ text });
+      const mine = await bob.client.direct(alice.client.account);
+      await mine.send({ text: `from ${turns}` }, { id: `key ${turns}` });
+      if (turns % 3 === 0) void (await talk(world, carol, bob)).send({ text });
+      if (turns % 4 === 0) await addDevice(world, carol, turns / 4 + 2);
+      const stranger = bob.client.direct(carol.client.account).catch(() => undefined);
+      for (let turn = 0; turn < 3 * turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      const closing = bob.client.close();
+      await world.wait(Promise.all([closing, connecting, stranger]));
+    }
+    await world.reopen(bob);
+    await world.connect(bob);
+    await world.run(10_000);
+    const items = await shown(world, bob, alice);
+    expect(items.filter((item) => expected.includes(item))).toEqual(expected);
+    const mine = items.filter((item) => item.startsWith('from'));
+    expect(mine).toEqual(Array.from({ length: 36 }, (_, index) => `from ${index}`));
+    expect(items.filter((item) => item.startsWith('['))).toEqual([]);
+    await world.run(5_000);
+    expect(await shown(world, alice, bob)).toEqual(items);
+  }, 120_000);
+
+  test('while the keyserver is asked ends when it answers or does not, and throws nothing', async () => {
+    const [alice, bob] = await acquainted(world);
+    const carol = await world.online();
+    let answer: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (answer = resolve));
+    await addDevice(world, alice);
+    bob.http = async (request, send) => {
+      await gate;
+      return send(request);
+    };
+    const conversation = await talk(world, bob, alice);
+    await conversation.send({ text: 'mismatch' });
+    await world.wait((await say(world, carol, bob, 'a stranger')).reached('sent'));
+    await world.run(100);
+    bob.link.cut();
+    await world.run(5_000);
+    const closing = bob.client.close();
+    await world.settle();
+    answer();
+    await world.wait(closing);
+    bob.http = (request, send) => send(request);
+    await world.reopen(bob);
+    await world.connect(bob);
+    await world.run(5_000);
+    expect(await shown(world, bob, carol)).toEqual(['a stranger']);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'mismatch']);
+  });
+});
