@@ -207,7 +207,7 @@ async function play(twin: Twin, operations: readonly Operation[]): Promise<unkno
         // In parts, so that what is written bit by bit has its turns.
         for (const part of [op.ms / 2, op.ms / 2]) {
           twin.runtime.advance(part);
-          await twin.storage().mailboxes.check();
+          await twin.storage().mailboxes.heads([]);
         }
         break;
       case 'reopen':

@@ -31,7 +31,7 @@ export type Person = { readonly account: AccountId; readonly list: StoredList };
 
 const noSignature = (): Uint8Array => new Uint8Array(64);
 
-export function storedList(list: DeviceList): StoredList {
+function storedList(list: DeviceList): StoredList {
   return { signed: encodeSignedDeviceList(signDeviceList(list, noSignature)), list };
 }
 
@@ -86,14 +86,22 @@ export const somePrekeys: PrekeyUpload = {
 };
 
 /** Registers account number `n`. Version 1 may name several devices here: a store does not care. */
-export async function enrol(world: World, n: number, devices: readonly number[] = [1]): Promise<Person> {
+export async function enrol(
+  world: Pick<World, 'storage'>,
+  n: number,
+  devices: readonly number[] = [1],
+): Promise<Person> {
   const account = accountNumber(n);
   const list = firstList(account, devices);
   await world.storage.directory.register({ list, prekeys: somePrekeys });
   return { account, list };
 }
 
-export async function relist(world: World, person: Person, devices: readonly ListedDevice[]): Promise<Person> {
+export async function relist(
+  world: Pick<World, 'storage'>,
+  person: Person,
+  devices: readonly ListedDevice[],
+): Promise<Person> {
   const list = nextList(person.list, devices);
   await world.storage.directory.putDeviceList(list);
   return { account: person.account, list };

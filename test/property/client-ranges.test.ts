@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { add, contains, count, highest, missing, remove, type Range, type Ranges } from '../../client-core/src/sync/ranges.ts';
+import {
+  add,
+  contains,
+  count,
+  highest,
+  missing,
+  remove,
+  type Range,
+  type Ranges,
+} from '../../client-core/src/sync/ranges.ts';
 
 const MAX = 24;
 const range: fc.Arbitrary<Range> = fc
@@ -9,7 +18,8 @@ const range: fc.Arbitrary<Range> = fc
 type Change = { readonly type: 'add' | 'remove'; readonly range: Range };
 const changes = fc.array(fc.record({ type: fc.constantFrom('add', 'remove'), range }), { maxLength: 30 });
 
-const numbersIn = ({ from, to }: Range): number[] => Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at);
+const numbersIn = ({ from, to }: Range): number[] =>
+  Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at);
 
 function build(all: readonly Change[]): { ranges: Ranges; set: Set<number> } {
   let ranges: Ranges = [];
@@ -46,7 +56,9 @@ describe('ranges', () => {
     fc.assert(
       fc.property(changes, range, (all, whole) => {
         const { ranges, set } = build(all);
-        expect(missing(ranges, whole).flatMap(numbersIn)).toEqual(numbersIn(whole).filter((number) => !set.has(number)));
+        expect(missing(ranges, whole).flatMap(numbersIn)).toEqual(
+          numbersIn(whole).filter((number) => !set.has(number)),
+        );
       }),
     );
   });

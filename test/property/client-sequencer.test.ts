@@ -19,10 +19,13 @@ import {
 type Log = readonly { readonly era: number; readonly last: number; readonly remembers: boolean }[];
 
 const log: fc.Arbitrary<Log> = fc
-  .array(fc.record({ step: fc.integer({ min: 1, max: 3 }), last: fc.integer({ min: 1, max: 6 }), remembers: fc.boolean() }), {
-    minLength: 1,
-    maxLength: 4,
-  })
+  .array(
+    fc.record({ step: fc.integer({ min: 1, max: 3 }), last: fc.integer({ min: 1, max: 6 }), remembers: fc.boolean() }),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  )
   .map((eras) => {
     let era = 0;
     return eras.map(({ step, last, remembers }) => ({ era: (era += step), last, remembers }));
@@ -135,12 +138,14 @@ describe('the sequencer', () => {
 
   test('has the same view in the end, whatever the order in which the same was held', () => {
     const shuffled = log.chain((counted) =>
-      fc.subarray(metsOf(counted), { minLength: 1 }).chain((mets) =>
-        fc.tuple(
-          fc.shuffledSubarray(mets, { minLength: mets.length }),
-          fc.shuffledSubarray([...mets, ...mets], { minLength: 2 * mets.length }),
+      fc
+        .subarray(metsOf(counted), { minLength: 1 })
+        .chain((mets) =>
+          fc.tuple(
+            fc.shuffledSubarray(mets, { minLength: mets.length }),
+            fc.shuffledSubarray([...mets, ...mets], { minLength: 2 * mets.length }),
+          ),
         ),
-      ),
     );
     fc.assert(
       fc.property(shuffled, ([once, twice]) => {
@@ -195,7 +200,9 @@ describe('the sequencer', () => {
             highest = Math.max(highest, one);
           }
         }
-        expect([...done, ...waiting].sort((a, b) => a - b)).toEqual([...new Set([1, ...arriving])].sort((a, b) => a - b));
+        expect([...done, ...waiting].sort((a, b) => a - b)).toEqual(
+          [...new Set([1, ...arriving])].sort((a, b) => a - b),
+        );
       }),
     );
   });
@@ -252,10 +259,13 @@ describe('the sequencer', () => {
         ({ counted, a, b, cut }) => {
           // A predecessor that is lower than what was there: the relay lost its tail.
           const mets = metsOf(counted).map((met) =>
-            met.predecessor ? { ...met, predecessor: { ...met.predecessor, number: Math.max(1, met.predecessor.number - cut) } } : met,
+            met.predecessor
+              ? { ...met, predecessor: { ...met.predecessor, number: Math.max(1, met.predecessor.number - cut) } }
+              : met,
           );
           const view = mets.reduce<EpochView>((before, met) => hold(before, met).view, empty);
-          const [earlier, later] = compareSequences(a.sequence, b.sequence) <= 0 ? [a.sequence, b.sequence] : [b.sequence, a.sequence];
+          const [earlier, later] =
+            compareSequences(a.sequence, b.sequence) <= 0 ? [a.sequence, b.sequence] : [b.sequence, a.sequence];
           const between = counted.filter(({ era }) => era > earlier.era && era <= later.era);
           const isForgotten = between.some(({ era, remembers }) => {
             const before = counted[counted.findIndex((row) => row.era === era) - 1];

@@ -10,34 +10,41 @@ describe('the window', () => {
 
   test('is never passed, and never left unused, whatever is answered when', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ handle: fc.nat({ max: 5 }), answers: fc.nat({ max: 20 }) }), { maxLength: 60 }), (turns) => {
-        const open = new Map<number, Set<number>>();
-        const next = new Map<number, number>();
-        const inAll = () => [...open.values()].reduce((sum, set) => sum + set.size, 0);
-        for (const { handle, answers } of turns) {
-          const own = open.get(handle) ?? new Set<number>();
-          open.set(handle, own);
-          const n = next.get(handle) ?? 1;
-          const lowest = own.size > 0 ? Math.min(...own) : undefined;
-          const free = room(bounds, inAll(), lowest, n);
-          for (let index = 0; index < free; index += 1) own.add(n + index);
-          next.set(handle, n + free);
-          expect(inAll()).toBeLessThanOrEqual(bounds.inAll);
-          if (own.size > 0) expect(Math.max(...own)).toBeLessThan(Math.min(...own) + bounds.perHandle);
-          const isFull = inAll() === bounds.inAll || n + free === (lowest ?? n) + bounds.perHandle;
-          expect(isFull).toBe(true);
-          // Answers come in any order: the last first here.
-          for (const answered of [...own].slice(-answers)) own.delete(answered);
-        }
-      }),
+      fc.property(
+        fc.array(fc.record({ handle: fc.nat({ max: 5 }), answers: fc.nat({ max: 20 }) }), { maxLength: 60 }),
+        (turns) => {
+          const open = new Map<number, Set<number>>();
+          const next = new Map<number, number>();
+          const inAll = () => [...open.values()].reduce((sum, set) => sum + set.size, 0);
+          for (const { handle, answers } of turns) {
+            const own = open.get(handle) ?? new Set<number>();
+            open.set(handle, own);
+            const n = next.get(handle) ?? 1;
+            const lowest = own.size > 0 ? Math.min(...own) : undefined;
+            const free = room(bounds, inAll(), lowest, n);
+            for (let index = 0; index < free; index += 1) own.add(n + index);
+            next.set(handle, n + free);
+            expect(inAll()).toBeLessThanOrEqual(bounds.inAll);
+            if (own.size > 0) expect(Math.max(...own)).toBeLessThan(Math.min(...own) + bounds.perHandle);
+            const isFull = inAll() === bounds.inAll || n + free === (lowest ?? n) + bounds.perHandle;
+            expect(isFull).toBe(true);
+            // Answers come in any order: the last first here.
+            for (const answered of [...own].slice(-answers)) own.delete(answered);
+          }
+        },
+      ),
     );
   });
 
   test('names the lowest n without an outcome, or its own', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ n: fc.integer({ min: 1, max: 99 }) })), fc.integer({ min: 1, max: 99 }), (all, n) => {
-        expect(oldestUnanswered(all, n)).toBe(Math.min(n, ...all.map((one) => one.n)));
-      }),
+      fc.property(
+        fc.array(fc.record({ n: fc.integer({ min: 1, max: 99 }) })),
+        fc.integer({ min: 1, max: 99 }),
+        (all, n) => {
+          expect(oldestUnanswered(all, n)).toBe(Math.min(n, ...all.map((one) => one.n)));
+        },
+      ),
     );
   });
 });

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parsed, registerProfile, runCommand, startServe, temporaryFolder, waxwing } from '../support/cli.ts';
@@ -166,6 +167,9 @@ describe('send and tail', () => {
     tail.closeOutput();
     expect(await tail.exit()).toEqual({ code: 0, signal: null });
     expect(tail.errors).toBe('');
+    // What nobody read is not handled.
+    const next = await runCommand(['tail', '--profile', profileOf('bob'), '--consumer', 'unread', '--count', '1']);
+    expect(parsed(next.lines[0])).toMatchObject({ text: 'plain', redelivered: true });
   });
 });
 
@@ -256,6 +260,21 @@ describe('serve', () => {
     expect(one.errors).toContain('"signal":"SIGTERM"');
     tail.kill('SIGTERM');
     await tail.exit();
+  });
+
+  it('ends at once at the second SIGTERM, whatever is under way', TIMEOUT, async () => {
+    const { server: one, url: where } = await startServe(fresh('hurried'));
+    const half = connect(Number(new URL(where).port), '127.0.0.1');
+    half.on('error', () => undefined);
+    half.write(
+      'POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
+    );
+    await fetch(`${where}/.well-known/waxwing`);
+    one.kill('SIGTERM');
+    await one.said('"signal":"SIGTERM"');
+    one.kill('SIGTERM');
+    expect(await one.exit(10_000)).toEqual({ code: 1, signal: null });
+    half.destroy();
   });
 
   it('tells the operator whether it is ready', TIMEOUT, async () => {

@@ -101,7 +101,9 @@ describe('the inbox', () => {
     await take(inbox, 1);
     const both = Promise.all([inbox.next(), inbox.next()]);
     await sayAll('one', 'two');
-    const values = (await world.wait(both)).flatMap(({ value }: IteratorResult<InboxMessage, undefined>) => value ?? []);
+    const values = (await world.wait(both)).flatMap(
+      ({ value }: IteratorResult<InboxMessage, undefined>) => value ?? [],
+    );
     expect(texts(values)).toEqual(['one', 'two']);
   });
 
@@ -144,7 +146,10 @@ describe('events', () => {
     await world.until(() => bob.client.connection.getSnapshot().state === 'online');
     bob.link.cut();
     const got = await world.wait(both);
-    expect(got.map(({ value }) => (value as { type?: string } | undefined)?.type)).toEqual(['lostConnection', 'lostConnection']);
+    expect(got.map(({ value }) => (value as { type?: string } | undefined)?.type)).toEqual([
+      'lostConnection',
+      'lostConnection',
+    ]);
     await world.wait(bob.client.close());
     expect(await events.next()).toEqual({ done: true, value: undefined });
     expect(await bob.client.events().next()).toEqual({ done: true, value: undefined });

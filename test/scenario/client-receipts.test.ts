@@ -13,7 +13,16 @@ import {
 } from '@waxwing/protocol';
 import type { SentMessage } from '@waxwing/client-core';
 import { addDevice } from '../support/client-second-device.ts';
-import { acquainted, alerts, changeEnvelope, deliversN, isSequenced, say, shown, talk } from '../support/client-talk.ts';
+import {
+  acquainted,
+  alerts,
+  changeEnvelope,
+  deliversN,
+  isSequenced,
+  say,
+  shown,
+  talk,
+} from '../support/client-talk.ts';
 import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
 
 let world: ClientWorld;
@@ -163,18 +172,21 @@ describe('a receipt', () => {
     expect(bob.events).toContainEqual({ type: 'deviceAdded', account: alice.client.account, device: 2 });
   });
 
-  test.each(['unknown_recipient', 'malformed'] as const)('that is refused with %s for good is not sent for ever', async (code) => {
-    let asked = 0;
-    bob.link.up = (up) => {
-      if (up.type !== 'direct_submit') return [up];
-      asked += 1;
-      bob.link.say({ type: 'rejected', request: up.request, code, retryAfterMs: 0, mismatches: [] });
-      return [];
-    };
-    await sayAll('nobody hears');
-    await world.run(60_000);
-    expect(asked).toBe(1);
-  });
+  test.each(['unknown_recipient', 'malformed'] as const)(
+    'that is refused with %s for good is not sent for ever',
+    async (code) => {
+      let asked = 0;
+      bob.link.up = (up) => {
+        if (up.type !== 'direct_submit') return [up];
+        asked += 1;
+        bob.link.say({ type: 'rejected', request: up.request, code, retryAfterMs: 0, mismatches: [] });
+        return [];
+      };
+      await sayAll('nobody hears');
+      await world.run(60_000);
+      expect(asked).toBe(1);
+    },
+  );
 
   test('that is refused for now is sent again', async () => {
     let asked = 0;

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { decodeFrame, decodeSubmitBody, frameKinds, limits, type ErrorCode, type Rejected, type Submit, type Up } from '@waxwing/protocol';
+import {
+  decodeFrame,
+  decodeSubmitBody,
+  frameKinds,
+  limits,
+  type ErrorCode,
+  type Rejected,
+  type Submit,
+  type Up,
+} from '@waxwing/protocol';
 import { addDevice } from '../support/client-second-device.ts';
 import { acquainted, alerts, deliversN, say, shown, talk } from '../support/client-talk.ts';
 import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
@@ -204,8 +213,7 @@ describe('cancel', () => {
     let refuse = (): void => undefined;
     alice.link.up = (up) => {
       if (up.type !== 'submit' || up.n !== 2 || up.attempt !== 0) return [up];
-      refuse = () =>
-        alice.link.say(rejected(up, 'bad_recipients'));
+      refuse = () => alice.link.say(rejected(up, 'bad_recipients'));
       return [];
     };
     const sent = await say(world, alice, bob, 'refused');

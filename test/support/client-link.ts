@@ -1,11 +1,4 @@
-import {
-  decodeDownBatch,
-  decodeUpBatch,
-  encodeDownBatch,
-  encodeUpBatch,
-  type Down,
-  type Up,
-} from '@waxwing/protocol';
+import { decodeDownBatch, decodeUpBatch, encodeDownBatch, encodeUpBatch, type Down, type Up } from '@waxwing/protocol';
 import type { Dial } from '@waxwing/client-core';
 import type { Gateway } from '@waxwing/relay';
 
@@ -33,7 +26,7 @@ const same = <T>(message: T): readonly T[] => [message];
 /** `gateway` is asked at each dial: it may be another one later. `work` holds the world's settling up while it runs. */
 export function createClientLink(gateway: () => Gateway, work: (task: () => void) => void): ClientLink {
   let dials = 0;
-  let cut = (_code: number, _reason: string): void => undefined;
+  let cut: (code: number, reason: string) => void = () => undefined;
   let receive: (bytes: Uint8Array) => void = () => undefined;
 
   const link: ClientLink = {

@@ -30,7 +30,12 @@ export async function putList(
   if (stored === undefined) throw new Error('no such account');
   const before = decodeSignedDeviceList(stored.signed);
   const version = stored.list.version + 1;
-  const list = { ...stored.list, version, previousHash: deviceListHash(before), ...change({ ...stored.list, version }) };
+  const list = {
+    ...stored.list,
+    version,
+    previousHash: deviceListHash(before),
+    ...change({ ...stored.list, version }),
+  };
   const signed = signDeviceList(list, (message) => crypto.signIdentity(owner.identity.keyPair, message));
   await world.storage.directory.putDeviceList({ signed: encodeSignedDeviceList(signed), list: readDeviceList(signed) });
   return list;

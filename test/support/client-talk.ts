@@ -1,4 +1,4 @@
-import type { Down, Envelope, SequencedEnvelope } from '@waxwing/protocol';
+import type { Deliver, Down, Envelope, SequencedEnvelope, Submit } from '@waxwing/protocol';
 import { decodeEnvelope, encodeEnvelope } from '@waxwing/protocol';
 import type { DirectConversation, SentMessage } from '@waxwing/client-core';
 import type { ClientWorld, TestClient } from './client-world.ts';
@@ -63,4 +63,57 @@ export async function acquainted(world: ClientWorld): Promise<readonly [TestClie
   const second = await say(world, bob, alice, 'ho');
   await world.wait(second.reached('delivered'));
   return [alice, bob];
+}
+
+/** Says these one after the other, each once the relay has the one before. */
+export async function sayAll(world: ClientWorld, from: TestClient, to: TestClient, ...texts: string[]): Promise<void> {
+  for (const text of texts) await world.wait((await say(world, from, to, text)).reached('sent'));
+}
+
+export const holesOf = (device: TestClient) => device.events.filter((event) => event.type === 'hole');
+
+/** What makes a sequenced envelope another one: those of this n, or all. */
+export function changeSequenced(
+  change: (envelope: SequencedEnvelope) => SequencedEnvelope,
+  n?: number,
+): (message: Down) => readonly Down[] {
+  return changeEnvelope(
+    (envelope): envelope is SequencedEnvelope => isSequenced(envelope) && (n === undefined || envelope.n === n),
+    change,
+  );
+}
+
+/** Breaks the ciphertexts of an n, or of all. */
+export function breakCiphertext(n?: number): (message: Down) => readonly Down[] {
+  return changeSequenced((envelope) => {
+    const ciphertext = Buffer.from(envelope.ciphertext);
+    ciphertext.writeUInt8(ciphertext.readUInt8(40) ^ 1, 40);
+    return { ...envelope, ciphertext };
+  }, n);
+}
+
+/** Keeps deliveries of these n back; `release` gives one with the position that the next one would have. */
+export function keepBack(device: TestClient, ...wanted: number[]): { release(n: number): void } {
+  const kept = new Map<number, Deliver>();
+  let last = 0;
+  device.link.down = (down) => {
+    if (down.type === 'deliver') last = Math.max(last, down.position.number);
+    const n = wanted.find((one) => deliversN(down, one));
+    if (n === undefined || down.type !== 'deliver') return [down];
+    kept.set(n, down);
+    return [];
+  };
+  return {
+    release(n) {
+      const down = kept.get(n);
+      if (!down) throw new Error('not kept');
+      last += 1;
+      device.link.say({ ...down, position: { ...down.position, number: last } });
+    },
+  };
+}
+
+/** The submits of sequenced messages that travelled: all, or those of an n. */
+export function submitsOf(device: TestClient, n?: number): Submit[] {
+  return device.link.ups.filter((up): up is Submit => up.type === 'submit' && (n === undefined || up.n === n));
 }

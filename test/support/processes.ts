@@ -29,6 +29,7 @@ export class RunningProcess {
     if (this.#child.stdout) createInterface({ input: this.#child.stdout }).on('line', (line) => this.#heard(line));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = `${this.#errors}${text}`.slice(-64_000);
+      this.#changed();
     });
     this.#child.stdin?.on('error', () => undefined);
     this.#exit = new Promise((resolve, reject) => {
@@ -75,6 +76,11 @@ export class RunningProcess {
   /** Resolves with the first line that matches, one printed before included. Rejects when it ends first, or is too late. */
   line(matches: (line: string) => boolean, timeoutMs = 30_000): Promise<string> {
     return this.#until(() => this.#lines.find(matches), 'the line', timeoutMs);
+  }
+
+  /** Resolves when this stands in what it said on standard error. */
+  async said(text: string, timeoutMs = 30_000): Promise<void> {
+    await this.#until(() => (this.#errors.includes(text) ? true : undefined), JSON.stringify(text), timeoutMs);
   }
 
   /** Resolves when it has printed so many lines. */

@@ -168,14 +168,17 @@ function refuseOtherFiles(path: string, key: Uint8Array, newest: number): void {
   // The file of an unclean end may be cut within a page that its log holds whole.
   const isCut = stat.size % PAGE_BYTES !== 0 && !hasLog(path);
   const page = readFirstPage(path, key);
-  if (page.type === 'unreadable') throw isCut || isPlain(page.start) ? new NotAStoreError() : new StoreKeyMismatchError();
+  if (page.type === 'unreadable')
+    throw isCut || isPlain(page.start) ? new NotAStoreError() : new StoreKeyMismatchError();
   if (isCut) throw new NotAStoreError();
   if (page.version > newest) throw new StoreTooNewError();
 }
 
 /** Text, or a database that is not encrypted. */
 function isPlain(start: Buffer): boolean {
-  const isText = start.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09);
+  const isText = start.every(
+    (byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09,
+  );
   return isText || start.toString('latin1') === PLAIN_HEADER;
 }
 

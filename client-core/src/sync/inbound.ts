@@ -95,8 +95,7 @@ export class Inbound {
 
   /** Tries what is held of an account again: its list or its session changed. */
   async retryHeld(account: AccountId): Promise<void> {
-    if (this.#stopped) return;
-    const held = this.#context.store.held.of(account);
+    const held = this.#stopped ? [] : this.#context.store.held.of(account);
     for (let at = 0; at < held.length && !this.#stopped; at += limits.drainBatchEntries) {
       const batch = held.slice(at, at + limits.drainBatchEntries);
       await this.#take(

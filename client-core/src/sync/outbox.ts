@@ -223,15 +223,16 @@ export class Outbox {
     this.#accepted = [];
     const { work, store, clock } = this.#context;
     try {
-      const placing = await work.run(() => () => {
+      const { placing, unsettled } = await work.run(() => () => {
         const placed = new Placing(store, clock.now());
-        for (const { row, accepted } of batch)
-          settle(this.#context, this.#framing.ownParty(), placed, row.id, accepted);
+        const party = this.#framing.ownParty();
+        const open = batch.filter(({ row, accepted }) => !settle(this.#context, party, placed, row.id, accepted));
         placed.finish();
-        return placed;
+        return { placing: placed, unsettled: open };
       });
       for (const { row } of batch) this.#underway.end(row.id);
       this.#underway.endWaits();
+      for (const { row } of unsettled) this.#underway.wait(row, RETRY_MS);
       this.#again = true;
       for (const { row } of batch) placing.touched.add(row.conversation);
       tellPlaced(this.#context, placing);

@@ -6,14 +6,24 @@ import type { Placing } from './placing.ts';
 /**
  * What `Accepted` means for an outbox row, within a transaction: the attempt that it names takes its place in the history.
  * A message leaves the outbox; one that a void frame stands for is failed, or gone if it was taken back. An answer for a
- * row that is settled already changes nothing.
+ * row that is settled already changes nothing. False, and nothing is changed, for an answer that no honest relay gives:
+ * of an attempt that was never made, without a place, or at a place that another frame has.
  */
-export function settle({ store }: SyncContext, party: number, placing: Placing, id: number, accepted: Accepted): void {
+export function settle(
+  { store }: SyncContext,
+  party: number,
+  placing: Placing,
+  id: number,
+  accepted: Accepted,
+): boolean {
   const row = store.outbox.framedRow(id);
-  const attempt = row && store.outbox.attempt(id, accepted.attempt);
-  if (!row || !attempt || !accepted.sequence) return;
+  if (!row) return true;
+  const attempt = store.outbox.attempt(id, accepted.attempt);
+  if (!attempt || !accepted.sequence) return false;
   const { epoch, n, conversation, messageId } = row;
   const hash = frameHash(attempt.frame);
+  const taken = store.frames.place(epoch, accepted.sequence);
+  if (taken && (taken.party !== party || taken.n !== n)) return false;
   store.frames.setHash(epoch, party, n, hash);
   const isContent = attempt.kind === frameKinds.content;
   const content = isContent ? decodeContent(row.content) : undefined;
@@ -35,4 +45,5 @@ export function settle({ store }: SyncContext, party: number, placing: Placing, 
   placing.place({ epoch, party, n, hash, ciphertextHash: null, met, ...(message && { message }) });
   if (isContent || row.cancelling) store.outbox.remove(id);
   else store.outbox.fail(id, row.failure ?? 'cancelled');
+  return true;
 }

@@ -11,13 +11,9 @@ import type { DeviceKey } from '../device-key.ts';
 /** A row as better-sqlite3 gives it. Columns are read with the functions below, which throw on what the schema excludes. */
 export type Row = Readonly<Record<string, unknown>>;
 
-export function isRow(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null;
-}
-
 /** The row that a statement found. */
 export function toRow(value: unknown): Row | undefined {
-  return isRow(value) ? value : undefined;
+  return typeof value === 'object' && value !== null ? { ...value } : undefined;
 }
 
 export function number(row: Row, column: string): number {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 
 export type Db = Database.Database;
-export type Statement = Database.Statement;
 
 /** How long a write waits for another program that holds the file, such as a backup. */
 const BUSY_TIMEOUT_MS = 2_000;

@@ -5,7 +5,7 @@ import { account, blob, deviceParameters, number, toRow } from './columns.ts';
 import type { Db } from './database.ts';
 
 /** A box is at most this full of numbers. */
-export const MAX_NUMBER = 2 ** 31 - 1;
+const MAX_NUMBER = 2 ** 31 - 1;
 
 /** How many rows one query reads, and how many one transaction deletes of a range. */
 const HEADS_PER_QUERY = 256;

@@ -32,7 +32,7 @@ function people(storage: Storage, count: number): Promise<Person[]> {
 async function settle(storage: Storage): Promise<void> {
   for (let turn = 0; turn < 40; turn++) {
     runtime.advance(30_000);
-    await storage.mailboxes.check();
+    await storage.mailboxes.heads([]);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -55,7 +55,7 @@ describe('opening', () => {
       const first = await open(thread);
       await assert.rejects(
         open(thread),
-        (error: Error) => error.message.includes(folder) && /in use/.test(error.message),
+        (error: Error) => error.message.includes(folder) && error.message.includes('in use'),
       );
       await first.mailboxes.check();
       await first.close();
@@ -74,7 +74,7 @@ describe('opening', () => {
       db.pragma('user_version = 999');
       db.close();
       const before = readFileSync(path);
-      await assert.rejects(open(), (error: Error) => error.message.includes(path) && /newer/.test(error.message));
+      await assert.rejects(open(), (error: Error) => error.message.includes(path) && error.message.includes('newer'));
       assert.ok(readFileSync(path).equals(before));
       const again = new Database(path);
       again.pragma(`user_version = ${version}`);

@@ -90,27 +90,30 @@ describe('messages put in in any order', () => {
 
   test('stand in the order of (epoch, era, number) in each conversation, each once, and search agrees', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(place, { selector: (p) => `${p.peer}/${p.epoch}/${p.era}/${p.number}`, maxLength: 60 }), (places) => {
-        db.transaction(() => {
-          db.run('DELETE FROM message');
-          db.run(`INSERT INTO search (search) VALUES ('rebuild')`);
-          const ids = new Map<number, number>();
-          for (const { peer, epoch, era, number, timeMs } of places) {
-            const at = epochOf(peer, epoch);
-            insert(message(at, { era, number, timeMs }));
-            ids.set(peer, at.conversation);
-          }
-          let total = 0;
-          for (const conversation of ids.values()) {
-            const placed = order(conversation);
-            expect(placed).toEqual(sorted(placed));
-            total += placed.length;
-          }
-          expect(total).toBe(places.length);
-          checkSearch();
-          expect(found('text')).toBe(places.length);
-        });
-      }),
+      fc.property(
+        fc.uniqueArray(place, { selector: (p) => `${p.peer}/${p.epoch}/${p.era}/${p.number}`, maxLength: 60 }),
+        (places) => {
+          db.transaction(() => {
+            db.run('DELETE FROM message');
+            db.run(`INSERT INTO search (search) VALUES ('rebuild')`);
+            const ids = new Map<number, number>();
+            for (const { peer, epoch, era, number, timeMs } of places) {
+              const at = epochOf(peer, epoch);
+              insert(message(at, { era, number, timeMs }));
+              ids.set(peer, at.conversation);
+            }
+            let total = 0;
+            for (const conversation of ids.values()) {
+              const placed = order(conversation);
+              expect(placed).toEqual(sorted(placed));
+              total += placed.length;
+            }
+            expect(total).toBe(places.length);
+            checkSearch();
+            expect(found('text')).toBe(places.length);
+          });
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -154,7 +157,9 @@ describe('messages put in in any order', () => {
       for (let number = 499; number > 470; number -= 1) insert(message(at, { number, text: `word${number}` }));
     });
     const texts = messages.pageBefore(at.conversation, undefined, 100).reverse();
-    expect(texts.every(({ text, sequence }) => [`word${sequence.number}`, 'first', 'last'].includes(text ?? ''))).toBe(true);
+    expect(texts.every(({ text, sequence }) => [`word${sequence.number}`, 'first', 'last'].includes(text ?? ''))).toBe(
+      true,
+    );
     expect(found('word480')).toBe(1);
     expect(found('last')).toBe(1);
   });
@@ -237,7 +242,8 @@ test('own messages do not enter the inbox, and every other one enters it once, i
 test('pages meet without a gap and without a repeat, in both directions', () => {
   const at = epochOf(1);
   db.transaction(() => {
-    for (let number = 1; number <= 25; number += 1) insert(message(at, { number, timeMs: 1_000 + Math.floor(number / 5) }));
+    for (let number = 1; number <= 25; number += 1)
+      insert(message(at, { number, timeMs: 1_000 + Math.floor(number / 5) }));
   });
   const down: number[] = [];
   let before: MessageRow['key'] | undefined;

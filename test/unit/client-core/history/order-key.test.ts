@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareKeys, keyBetween, lastKey, nextKey, type OrderKey } from '../../../../client-core/src/history/order-key.ts';
+import {
+  compareKeys,
+  keyBetween,
+  lastKey,
+  nextKey,
+  type OrderKey,
+} from '../../../../client-core/src/history/order-key.ts';
 
 const TIES = 2 ** 20;
 const key = fc.record({ ms: fc.integer({ min: 0, max: 2 ** 42 }), tie: fc.integer({ min: 0, max: TIES - 1 }) });

@@ -31,7 +31,10 @@ const newPath = (): string => join(folder(), 'device.db');
 function bytesOf(path: string): string[] {
   const parent = join(path, '..');
   return readdirSync(parent).map(
-    (name) => `${name} ${createHash('sha256').update(readFileSync(join(parent, name))).digest('hex')}`,
+    (name) =>
+      `${name} ${createHash('sha256')
+        .update(readFileSync(join(parent, name)))
+        .digest('hex')}`,
   );
 }
 

@@ -46,7 +46,9 @@ function sign(list: Partial<DeviceList>, by: Identity = first, before?: Identity
 
 const kept = (signed: SignedDeviceList) => ({ signed, list: readDeviceList(signed) });
 const check = (before: SignedDeviceList | undefined, next: SignedDeviceList, of = account): ListCheck =>
-  checkList(before && kept(before), next, of, (key, message, signature) => crypto.verifyIdentity(key, message, signature));
+  checkList(before && kept(before), next, of, (key, message, signature) =>
+    crypto.verifyIdentity(key, message, signature),
+  );
 const refusal = (result: ListCheck): string | undefined => (result.type === 'refused' ? result.what : undefined);
 
 const one = sign({});
@@ -65,7 +67,9 @@ describe('a list', () => {
 
   test('of another account is refused, whoever signed it', () => {
     expect(refusal(check(undefined, one, other))).toMatch(/account/);
-    expect(refusal(check(one, sign({ account: other, version: 2, previousHash: deviceListHash(one) })))).toMatch(/account/);
+    expect(refusal(check(one, sign({ account: other, version: 2, previousHash: deviceListHash(one) })))).toMatch(
+      /account/,
+    );
   });
 
   test('that is known already is the same', () => {
@@ -74,7 +78,9 @@ describe('a list', () => {
 
   test('that is another under the same version is refused: a fork', () => {
     expect(refusal(check(one, sign({ devices: [device(9, 1)] })))).toBe('two lists of one version');
-    expect(refusal(check(two, sign({ version: 2, previousHash: deviceListHash(one) })))).toBe('two lists of one version');
+    expect(refusal(check(two, sign({ version: 2, previousHash: deviceListHash(one) })))).toBe(
+      'two lists of one version',
+    );
   });
 
   test('that is older is refused: a rollback', () => {
@@ -98,7 +104,11 @@ describe('a list', () => {
   });
 
   test('with another key is taken if the key before signed it too, and tells of the change', () => {
-    expect(check(one, rotated)).toMatchObject({ type: 'newer', identityChanged: true, list: { identityGeneration: 2 } });
+    expect(check(one, rotated)).toMatchObject({
+      type: 'newer',
+      identityChanged: true,
+      list: { identityGeneration: 2 },
+    });
   });
 
   test.each([
@@ -125,7 +135,9 @@ describe('a list', () => {
     expect(refusal(check(one, sign({ ...ahead, identityGeneration: 2 })))).toBe('identity generation');
     expect(refusal(check(one, sign({ ...ahead, identityGeneration: 1 }, second, first)))).toBe('identity generation');
     const later = sign({ ...ahead, identityGeneration: 3 }, second, first);
-    expect(refusal(check(later, sign({ ...ahead, version: 9, identityGeneration: 2 }, second)))).toBe('identity generation');
+    expect(refusal(check(later, sign({ ...ahead, version: 9, identityGeneration: 2 }, second)))).toBe(
+      'identity generation',
+    );
   });
 
   test('that is no list is refused, and a bug of the verifier is not hidden', () => {

@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { registerProfile, runCommand, startServe, temporaryFolder, waxwing } from '../support/cli.ts';
+import { Terminal } from '../support/cli-terminal.ts';
+import { endProcesses } from '../support/processes.ts';
+
+const { path: folder, remove } = temporaryFolder('terminal');
+const alice = join(folder, 'alice');
+const bob = join(folder, 'bob');
+let terminal: Terminal | undefined;
+
+beforeAll(async () => {
+  const { url } = await startServe(['--data', join(folder, 'relay'), '--port', '0', '--admin-port', 'off']);
+  await registerProfile(url, alice, 'alice');
+  await registerProfile(url, bob, 'bob');
+  terminal = new Terminal('chat', ['chat', '--profile', alice, '--with', 'bob'], { columns: 60, rows: 16 });
+}, 120_000);
+
+afterAll(async () => {
+  terminal?.end();
+  await endProcesses();
+  remove();
+});
+
+it(
+  'the chat in a terminal: marks change where they stand, and what is being typed stays',
+  { timeout: 120_000 },
+  async () => {
+    const chat = terminal!;
+    await chat.until((screen) => screen.includes('bob>'));
+    const long = 'a line that is longer than this terminal is wide, 你好, so that it takes two rows';
+    chat.type('first');
+    chat.type(long);
+    const sent = await chat.until((screen) => (screen.match(/ ✓ {2}me: /g) ?? []).length === 2);
+    // What was typed is there once: as a message.
+    expect(sent.match(/first/g)).toHaveLength(1);
+
+    chat.keys('half a sen');
+    await chat.until((screen) => screen.endsWith('bob> half a sen'));
+    const reader = waxwing(['tail', '--profile', bob]);
+    await reader.count(2);
+    const delivered = await chat.until((screen) => (screen.match(/ ✓✓ me: /g) ?? []).length === 2);
+    expect(delivered).not.toMatch(/ ✓ {2}me: /);
+    reader.kill('SIGTERM');
+    await reader.exit();
+    await runCommand(['send', '--profile', bob, '--to', 'alice', 'I \u001b[2J\u001b[31mread it']);
+    const answered = await chat.until((screen) => screen.includes('read it'));
+    expect(answered).toContain('bob: I [2J[31mread it');
+    expect(answered.split('\n').at(-1)).toBe('bob> half a sen');
+    expect(answered).toContain('✓✓ me: first');
+
+    chat.interrupt();
+    const ended = await chat.until((screen) => screen.includes('ended with'));
+    expect(ended).toContain('ended with 0');
+    expect(ended).not.toContain('half a sen');
+  },
+);
