@@ -3,8 +3,10 @@ import type { MailboxStore } from '../mailbox-store.ts';
 import type { PrekeyStore } from '../prekey-store.ts';
 import type { StoreLimits } from '../store-limits.ts';
 
-/** What the host asks of the relay's file: the methods of the contract, but those that need no file. */
-export type RelayMethods = Omit<MailboxStore, 'listen'>;
+/** What the host asks of the relay's file: the methods of the contract, but those that need no file. Submits come packed. */
+export type RelayMethods = Omit<MailboxStore, 'listen' | 'submit'> & {
+  readonly submitPacked: (submit: Uint8Array) => ReturnType<MailboxStore['submit']>;
+};
 /** What the host asks of the directory's file. */
 export type DirectoryMethods = DirectoryStore & PrekeyStore;
 
@@ -65,7 +67,7 @@ export type FilesOptions = {
 };
 
 const relayCalls = {
-  submit: true,
+  submitPacked: true,
   submitDirect: true,
   open: true,
   read: true,

@@ -22,6 +22,7 @@ import { isUnwritable } from './database.ts';
 import type { DirectoryFile } from './directory-file.ts';
 import type { RelayFile } from './relay-file.ts';
 import { seededBytes } from './seeded-bytes.ts';
+import { unpackSubmit } from './submit-codec.ts';
 
 type Batch = Extract<ToWorker, { type: 'batch' }>;
 type Answers = Extract<FromWorker, { type: 'answers' }>;
@@ -80,7 +81,7 @@ function isSubmit(event: RelayEvent): event is Extract<RelayEvent, { type: 'comm
 
 function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<RelayMethods> {
   return {
-    submit: (asked) => submit(context, asked),
+    submitPacked: (packed) => submit(context, unpackSubmit(packed)),
     submitDirect: (asked) => submitDirect(context, asked),
     open: (device, committed) => openMailbox(context, device, committed),
     read: (device, after, max) => readMailbox(context, device, after, max),

@@ -4,6 +4,7 @@ import type { Storage } from '../storage.ts';
 import { storeLimits, type StoreLimits } from '../store-limits.ts';
 import { createCaller, type Caller } from './caller.ts';
 import type { DirectoryMethods, RelayMethods, Request } from './calls.ts';
+import { packSubmit } from './submit-codec.ts';
 import { openThread } from './thread.ts';
 import { tight } from './tight.ts';
 
@@ -55,7 +56,7 @@ export async function openSqliteStorage(o: {
     repeated: true,
   });
   const mailboxes = methods<RelayMethods>(caller, {
-    submit: true,
+    submitPacked: true,
     submitDirect: true,
     open: true,
     read: true,
@@ -68,7 +69,11 @@ export async function openSqliteStorage(o: {
   return {
     directory,
     prekeys: directory,
-    mailboxes: { ...mailboxes, listen: (device, wake) => listeners.add(device, wake) },
+    mailboxes: {
+      ...mailboxes,
+      submit: (submit) => mailboxes.submitPacked(packSubmit(submit)),
+      listen: (device, wake) => listeners.add(device, wake),
+    },
     close: () => caller.close(),
   };
 }
