@@ -97,7 +97,10 @@ export async function register(
   const request = parseRegistration(device.registration);
   for (let tried = 1; ; tried++) {
     const answer = await keyserver.register(request, device.account);
-    if (answer.ok) { store.transaction(() => store.device.registered()); return; }
+    if (answer.ok) {
+      store.transaction(() => store.device.registered());
+      return;
+    }
     const retryable = answer.code === 'unreachable' || answer.code === 'rate_limited' || answer.code === 'unavailable';
     if (!retryable) store.transaction(() => store.device.forget());
     if (!retryable || tried === TRIES) {

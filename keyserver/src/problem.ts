@@ -1,4 +1,5 @@
 import { errorRow, ProtocolError, type ErrorCode } from '@waxwing/protocol';
+import { StoreFullError } from '@waxwing/storage';
 import type { FastifyRequest } from 'fastify';
 import { problemJson, refused, type Outcome, type Refusal } from './refusal.ts';
 import { stateOf } from './request-state.ts';
@@ -56,6 +57,7 @@ const frameworkFaults: Readonly<Record<string, { code: ErrorCode; status?: numbe
 
 /** The refusal that an error stands for, or undefined for a fault of the server. */
 export function refusalOf(error: unknown): { refusal: Refusal; status?: number } | undefined {
+  if (error instanceof StoreFullError) return { refusal: refused('store_full') };
   if (error instanceof ProtocolError) return { refusal: refused(error.code, { detail: partNamed(error) }) };
   if (!(error instanceof Error)) return undefined;
   const { code, statusCode, validation, validationContext }: Error & FrameworkError = error;

@@ -146,10 +146,32 @@ describe('mail that is gone', () => {
     expect((await shown(world, bob, alice)).at(-1)).toBe('far');
   });
 
+  test('a store that was put back: the order goes on, and nothing is missing or shows twice', async () => {
+    await sayAll(world, alice, bob, 'before');
+    await world.run(500);
+    await world.wait(bob.client.close());
+    await sayAll(world, alice, bob, 'in the mailbox');
+    await world.restart('restored');
+    await world.until(() => alice.client.connection.getSnapshot().state === 'online');
+    await sayAll(world, alice, bob, 'after');
+    await world.reopen(bob);
+    await world.connect(bob);
+    await world.run(5_000);
+    for (const [at, peer] of [[alice, bob] as const, [bob, alice] as const]) {
+      expect(await shown(world, at, peer)).toEqual(['hi', 'ho', 'before', 'in the mailbox', 'after']);
+      expect(holesOf(at)).toEqual([]);
+      const { held } = await (await talk(world, at, peer)).coverage();
+      expect(held.map(({ from, to }) => [from, to])).toEqual([
+        [1, 4],
+        [1, 1],
+      ]);
+    }
+  });
+
   test('a mailbox that began anew: the hole says lost', async () => {
     await world.wait(bob.client.close());
     await sayAll(world, alice, bob, 'gone');
-    await world.restart({ lose: true });
+    await world.restart('lost');
     await world.reopen(bob);
     await world.connect(bob);
     await world.until(() => alice.client.connection.getSnapshot().state === 'online');
@@ -169,7 +191,7 @@ test('two accepted places of one message: it is there once, moved, at the same p
   await world.wait((await say(world, bob, alice, 'between')).reached('sent'));
   await world.run(200);
   expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'twice', 'between']);
-  await world.restart({ lose: true });
+  await world.restart('lost');
   alice.link.offline = false;
   alice.link.down = (down) => [down];
   await world.until(() => bob.client.connection.getSnapshot().state === 'online');

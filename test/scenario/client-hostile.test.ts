@@ -132,7 +132,7 @@ describe('a void frame', () => {
     alice.link.down = (down) => (down.type === 'accepted' ? [] : [down]);
     const failed = await say(world, alice, bob, 'void');
     await world.until(() => bob.link.downs.some((down) => deliversN(down, 2)));
-    await world.restart({ lose: true });
+    await world.restart('lost');
     alice.link.down = (down) => [down];
     await expect(world.wait(failed.reached('sent'))).rejects.toMatchObject({ code: 'bad_recipients' });
     await sayAll(world, alice, bob, 'after');
@@ -276,7 +276,7 @@ describe('a mailbox', () => {
   test('whose mail is gone while the relay does not say the heads goes on, and tells at the next message', async () => {
     await world.wait(bob.client.close());
     await sayAll(world, alice, bob, 'gone');
-    await world.restart({ lose: false });
+    await world.restart('whole');
     await world.reopen(bob);
     bob.link.down = (down) => {
       if (down.type === 'ready') return [{ ...down, marks: [{ from: 1, to: 3, count: 1, reason: 'expired' }] }];

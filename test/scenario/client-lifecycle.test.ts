@@ -250,6 +250,22 @@ describe('close', () => {
     expect(await shown(world, alice, bob)).toEqual(items);
   }, 120_000);
 
+  test('while the heads of lost mail are asked for throws nothing', async () => {
+    const [alice, bob] = await acquainted(world);
+    await world.reopen(bob);
+    bob.link.down = (down) => {
+      if (down.type === 'heads_reply') return [];
+      if (down.type !== 'ready') return [down];
+      return [{ ...down, marks: [{ from: 1, to: 3, count: 1, reason: 'expired' }] }];
+    };
+    await world.connect(bob);
+    await world.run(100);
+    expect(bob.link.ups.some(({ type }) => type === 'heads')).toBe(true);
+    await world.wait(bob.client.close());
+    await world.reopen(bob);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+  });
+
   test('while the keyserver is asked ends when it answers or does not, and throws nothing', async () => {
     const [alice, bob] = await acquainted(world);
     const carol = await world.online();

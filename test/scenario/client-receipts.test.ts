@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   decodeFrame,
   decodeReceipt,
+  decodeSubmitBody,
   encodeFrame,
   encodeReceipt,
   frameKinds,
@@ -155,21 +156,43 @@ describe('a receipt', () => {
     expect(states([second])).toEqual(['delivered']);
   });
 
-  test('goes again to the devices of the newest list', async () => {
-    const [sent] = await sayAll('before');
-    await addDevice(world, alice);
-    if (sent) await world.wait(sent.reached('delivered'));
-    bob.frames.length = 0;
-    let refused = false;
+  test('goes again to the devices of the newest list, once there is a bundle for the new one', async () => {
+    const submitted: DirectSubmit[] = [];
     bob.link.up = (up) => {
-      if (up.type !== 'direct_submit' || refused) return [up];
-      refused = true;
+      if (up.type !== 'direct_submit') return [up];
+      submitted.push(up);
+      if (submitted.length > 1) return [up];
       bob.link.say({ type: 'rejected', request: up.request, code: 'mismatch', retryAfterMs: 0, mismatches: [] });
       return [];
     };
-    const back = await say(world, bob, alice, 'makes the list known');
-    await world.wait(back.reached('sent'));
-    expect(bob.events).toContainEqual({ type: 'deviceAdded', account: alice.client.account, device: 2 });
+    bob.http = (request, send) =>
+      request.url.endsWith('/v1/bundles') ? Promise.reject(new Error('down')) : send(request);
+    const [sent] = await sayAll('from the first device');
+    const second = await addDevice(world, alice);
+    await world.run(10_000);
+    expect(submitted).toHaveLength(1);
+    bob.http = (request, send) => send(request);
+    bob.link.cut();
+    if (sent) await world.wait(sent.reached('delivered'));
+    const devices = decodeSubmitBody(submitted[1]?.body ?? new Uint8Array(0)).recipients.flatMap((to) => to.devices);
+    const forSecond = devices.find(({ device }) => device === 2);
+    if (!forSecond) throw new Error('a receipt for the second device');
+    expect(await second.read(bob, forSecond)).toBeInstanceOf(Uint8Array);
+  });
+
+  test('for one account waits for the connection where that for another was cut off', async () => {
+    const carol = await world.online();
+    await world.wait((await say(world, carol, bob, 'hello')).reached('delivered'));
+    let cut = 0;
+    bob.link.up = (up) => {
+      if (up.type !== 'direct_submit' || cut > 0) return [up];
+      cut += 1;
+      bob.link.cut();
+      return [];
+    };
+    const all = [await say(world, alice, bob, 'one'), await say(world, carol, bob, 'two')];
+    for (const sent of all) await world.wait(sent.reached('delivered'));
+    expect(cut).toBe(1);
   });
 
   test.each(['unknown_recipient', 'malformed'] as const)(

@@ -110,6 +110,28 @@ describe('delivered again', () => {
     expect(holesOf(bob)).toEqual([]);
   });
 
+  test('a number that the relay gives to two messages is an alert, and the second is not shown in place of the first', async () => {
+    await sayAll(world, alice, bob, 'mine');
+    await world.run(500);
+    let twice = 0;
+    bob.link.down = (down) => {
+      if (down.type !== 'deliver' || !deliversN(down, 3)) return [down];
+      const taken = changeSequenced((envelope) => ({ ...envelope, sequence: { ...envelope.sequence, number: 3 } }))(
+        down,
+      );
+      const { position } = down;
+      return taken.flatMap((one) => {
+        twice += 1;
+        return one.type === 'deliver' ? [one, { ...one, position: { ...position, number: position.number + 1 } }] : [];
+      });
+    };
+    await sayAll(world, alice, bob, 'also number three');
+    await world.run(3_000);
+    expect(twice).toBe(1);
+    expect((await shown(world, bob, alice)).slice(0, 3)).toEqual(['hi', 'ho', 'mine']);
+    expect(alerts(bob)).toEqual(['two frames under one number']);
+  });
+
   test('a position of an older incarnation trims nothing: what the relay has now all comes', async () => {
     await world.wait(bob.client.close());
     await sayAll(world, alice, bob, 'kept');

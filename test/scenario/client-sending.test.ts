@@ -191,6 +191,23 @@ describe('cancel', () => {
     expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'too late']);
   });
 
+  test('while a mismatch is on its way: the void frame goes in its place', async () => {
+    let held: Submit | undefined;
+    alice.link.up = (up) => {
+      if (up.type !== 'submit' || held) return [up];
+      held = up;
+      return [];
+    };
+    const sent = await say(world, alice, bob, 'no');
+    const cancelled = sent.cancel();
+    await world.settle();
+    if (!held) throw new Error('a submit');
+    alice.link.say(rejected(held, 'mismatch'));
+    expect(await world.wait(cancelled)).toBe(true);
+    await world.wait((await say(world, alice, bob, 'after')).reached('delivered'));
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'after']);
+  });
+
   test('of a message that was lost on the way answers true, a void frame takes its n, and nothing shows', async () => {
     alice.link.up = (up) => (up.type === 'submit' ? [] : [up]);
     const sent = await say(world, alice, bob, 'never was');

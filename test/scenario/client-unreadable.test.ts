@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { decodeEnvelope, decodeFrame, encodeFrame, parseDeviceId, parseHandle } from '@waxwing/protocol';
+import { decodeEnvelope, decodeFrame, encodeFrame, limits, parseDeviceId, parseHandle } from '@waxwing/protocol';
 import {
   acquainted,
   alerts,
@@ -51,6 +51,29 @@ describe('what cannot be read', () => {
     await sayAll(world, alice, bob, 'four');
     await world.run(1_000);
     expect((await shown(world, bob, alice)).at(-1)).toBe('four');
+  });
+
+  test('large ones in number stop nothing behind them', async () => {
+    const bulk = Buffer.alloc(limits.ciphertextMaxBytes, 7);
+    let number = 0;
+    bob.link.down = (down) => {
+      if (down.type !== 'deliver') return [down];
+      number = down.position.number;
+      for (let count = 1; count <= 14; count += 1) {
+        bob.link.say({ ...down, position: { ...down.position, number: number + count }, envelope: bulk });
+      }
+      return [down];
+    };
+    await sayAll(world, alice, bob, 'before');
+    await world.run(500);
+    bob.link.down = (down) =>
+      down.type === 'deliver'
+        ? [{ ...down, position: { ...down.position, number: down.position.number + 14 } }]
+        : [down];
+    await sayAll(world, alice, bob, 'behind');
+    await world.run(500);
+    expect(number).toBeGreaterThan(0);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'before', 'behind']);
   });
 
   test.each([

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startServe } from '../support/cli.ts';
+import { startServe, temporaryFolder } from '../support/cli.ts';
 import { endProcesses, RunningProcess } from '../support/processes.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const PORT = 7_700;
+/** Where the lines make their own folders. */
+const folder = temporaryFolder('ten-lines');
 
 beforeAll(async () => {
   await new Promise<void>((resolve, reject) => {
@@ -16,11 +18,14 @@ beforeAll(async () => {
   await startServe(['--dev', '--port', String(PORT), '--admin-port', 'off']);
 }, 60_000);
 
-afterAll(endProcesses);
+afterAll(async () => {
+  await endProcesses();
+  folder.remove();
+});
 
 it('the ten lines run as they stand, twice in a row against one server', { timeout: 120_000 }, async () => {
   for (let run = 1; run <= 2; run++) {
-    const lines = new RunningProcess('examples/ten-lines.ts', []);
+    const lines = new RunningProcess('examples/ten-lines.ts', [], { TMPDIR: folder.path });
     const { code } = await lines.exit();
     expect({ code, errors: lines.errors }).toEqual({ code: 0, errors: '' });
     expect(lines.lines).toHaveLength(1);

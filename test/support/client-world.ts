@@ -67,8 +67,11 @@ export type ClientWorld = {
   until(condition: () => boolean): Promise<void>;
   /** The promise's value; virtual time goes on meanwhile. */
   wait<T>(promise: Promise<T>): Promise<T>;
-  /** The relay starts anew; `lose`: without counters and mailboxes. */
-  restart(o: { lose: boolean }): Promise<void>;
+  /**
+   * The servers start anew: with all they had, `lost` without counters and mailboxes, or `restored` from what a backup of
+   * this moment would hold.
+   */
+  restart(how: 'whole' | 'lost' | 'restored'): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -258,10 +261,11 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
     settle,
     until,
     wait,
-    async restart({ lose }) {
+    async restart(how) {
       const { directory, relay } = storage.snapshot();
       await wait(gateway.close());
-      storage = createMemoryStorage({ runtime, from: lose ? { directory } : { directory, relay } });
+      const from = how === 'lost' ? { directory } : { directory, relay };
+      storage = createMemoryStorage({ runtime, from, restored: how === 'restored' });
       gateway = makeGateway();
       await keyserver.close();
       keyserver = await makeKeyserver();

@@ -3,13 +3,13 @@ import {
   decodeEnvelope,
   decodeFrame,
   frameKinds,
-  ProtocolError,
   sha256,
   type Envelope,
   type Frame,
   type SequencedEnvelope,
 } from '@waxwing/protocol';
 import type { NewMessage } from '../history/messages.ts';
+import { unlessMalformed } from './unless-malformed.ts';
 
 /** The latest time that a JavaScript Date can be; what relays and senders say may be any number. */
 const LATEST_DATE_MS = 8.64e15;
@@ -20,25 +20,17 @@ export function readEnvelope(bytes: Uint8Array): {
   bytes: Uint8Array;
   ciphertextHash: Uint8Array;
 } {
-  try {
-    const envelope = decodeEnvelope(bytes);
-    return { envelope, bytes, ciphertextHash: sha256(envelope.ciphertext) };
-  } catch (error) {
-    if (error instanceof ProtocolError) return { envelope: undefined, bytes, ciphertextHash: sha256(bytes) };
-    throw error;
-  }
+  const envelope = unlessMalformed(() => decodeEnvelope(bytes));
+  return { envelope, bytes, ciphertextHash: sha256(envelope?.ciphertext ?? bytes) };
 }
 
 /** A frame from decrypted bytes, its content checked; undefined where they are none. */
 export function readFrame(bytes: Uint8Array): Frame | undefined {
-  try {
+  return unlessMalformed(() => {
     const frame = decodeFrame(bytes);
     if (frame.kind === frameKinds.content) decodeContent(frame.body);
     return frame;
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
+  });
 }
 
 /** What of a frame is not what its envelope says, or undefined. */

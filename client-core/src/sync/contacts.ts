@@ -1,20 +1,19 @@
 import {
   decodeSignedDeviceList,
-  ProtocolError,
   type AccountBundlesJson,
   type AccountId,
   type DeviceAddress,
   type DeviceBundleJson,
   type ListedDevice,
-  type SignedDeviceList,
 } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { KeptList } from '../history/device-lists.ts';
 import type { Peer } from '../session/crypto.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { SyncContext } from './context.ts';
 import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
 import { checkList } from './list-check.ts';
+import { tellFull } from './told.ts';
+import { unlessMalformed } from './unless-malformed.ts';
 
 /** How long a list that lacks a sender's device is not asked for again. */
 const REFETCH_MS = 60_000;
@@ -142,15 +141,14 @@ export class Contacts {
     try {
       return this.#verify(account, encoded);
     } catch (error) {
-      if (!(error instanceof StoreFullError)) throw error;
-      this.#context.events.emit({ type: 'storeFull' });
+      tellFull(this.#context, error);
       return 'unreachable';
     }
   }
 
   #verify(account: AccountId, encoded: string): Fetched {
     const { store, crypto, events } = this.#context;
-    const signed = readSigned(encoded);
+    const signed = unlessMalformed(() => decodeSignedDeviceList(Buffer.from(encoded, 'base64url')));
     const kept = this.list(account);
     const check = signed
       ? checkList(kept, signed, account, (key, message, signature) => crypto.verifyIdentity(key, message, signature))
@@ -175,14 +173,5 @@ export class Contacts {
         return 'newer';
       }
     }
-  }
-}
-
-function readSigned(encoded: string): SignedDeviceList | undefined {
-  try {
-    return decodeSignedDeviceList(Buffer.from(encoded, 'base64url'));
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
   }
 }

@@ -8,7 +8,6 @@ import {
   type Position,
   type Ready,
 } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { LinkEvents, RelayLink } from '../transport/relay-link.ts';
 import { Contacts } from './contacts.ts';
@@ -20,7 +19,7 @@ import { Outbox } from './outbox.ts';
 import { Placing } from './placing.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
 import { Receipts } from './receipts.ts';
-import { tellPlaced } from './told.ts';
+import { tellFull, tellPlaced } from './told.ts';
 
 /** The parts that keep a device in step with the relay, and what each of the link's events means to them. */
 export class SyncEngine {
@@ -116,8 +115,7 @@ export class SyncEngine {
     if (this.#stopped) return;
     const running = (async () => task())()
       .catch((error: unknown) => {
-        if (!(error instanceof StoreFullError)) throw error;
-        this.#context.events.emit({ type: 'storeFull' });
+        tellFull(this.#context, error);
       })
       .finally(() => this.#tasks.delete(running));
     this.#tasks.add(running);

@@ -1,11 +1,10 @@
 import { limits, type Mark } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { HoleReason } from '../history/coverage.ts';
 import type { SyncContext } from './context.ts';
 import { Placing } from './placing.ts';
 import { gapKind, gaps, type Gap } from './sequencer.ts';
 import { missing } from './ranges.ts';
-import { tellPlaced } from './told.ts';
+import { tellFull, tellPlaced } from './told.ts';
 
 /** Gaps that were first seen at one time, and how to stop waiting for them. */
 type Noticed = { readonly gaps: readonly Gap[]; readonly cancel: () => void };
@@ -93,8 +92,7 @@ export class GapKeeper {
       });
       tellPlaced(this.#context, placing);
     } catch (error) {
-      if (!(error instanceof StoreFullError)) throw error;
-      this.#context.events.emit({ type: 'storeFull' });
+      tellFull(this.#context, error);
     }
     this.look(epoch);
   }

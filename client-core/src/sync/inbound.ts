@@ -9,14 +9,13 @@ import {
   type Position,
   type SequencedEnvelope,
 } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { HeldReason } from '../history/held.ts';
 import type { DecryptFailure } from '../session/crypto.ts';
 import type { Overlay } from '../session/overlay.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
-import { tellPlaced } from './told.ts';
+import { tellFull, tellPlaced } from './told.ts';
 import { Placing, type PlacedFrame } from './placing.ts';
 
 /** An envelope on its way in; `position` is absent for one that was held, `heldId` for one that was not. */
@@ -186,8 +185,7 @@ export class Inbound {
       for (const account of done.newSessions) void this.retryHeld(account);
       return taken;
     } catch (error) {
-      if (!(error instanceof StoreFullError)) throw error;
-      events.emit({ type: 'storeFull' });
+      tellFull(this.#context, error);
       return 'store full';
     }
   }
@@ -211,12 +209,12 @@ export class Inbound {
     const result = await crypto.decrypt(local, overlay, peer, envelope.ciphertextKind, envelope.ciphertext);
     if (result.type === 'failed') return this.#unread(envelope, result.reason);
     const frame = readFrame(result.plaintext);
-    const what = frame
-      ? mismatch(envelope, frame, this.#contacts.epoch(sender.account)?.handle, this.#isKnown(envelope))
-      : 'frame';
     // The ratchet step is kept also where the frame is refused: these bytes are never read again.
     overlay.stage(result.changes);
-    if (!frame || what) return { type: 'refuse', envelope, what: what ?? 'frame' };
+    if (!frame) return { type: 'refuse', envelope, what: 'frame' };
+    const current = this.#contacts.epoch(sender.account)?.handle;
+    const what = mismatch(envelope, frame, current, this.#isKnown(envelope));
+    if (what !== undefined) return { type: 'refuse', envelope, what };
     return { type: 'read', envelope, frame, hash: frameHash(result.plaintext), addedIn: device.addedIn };
   }
 

@@ -9,7 +9,6 @@ import {
   type MessageId,
   type Rejected,
 } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { FramedRow, OutboxRow } from '../history/outbox.ts';
 import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
@@ -18,7 +17,7 @@ import type { Bundles, Framing } from './framing.ts';
 import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
 import { settle } from './settle.ts';
-import { tellPlaced } from './told.ts';
+import { tellFull, tellPlaced } from './told.ts';
 import { Underway } from './underway.ts';
 import { oldestUnanswered, room } from './window.ts';
 
@@ -142,8 +141,7 @@ export class Outbox {
           await this.#commitAccepted();
         }
       } catch (error) {
-        if (!(error instanceof StoreFullError)) throw error;
-        this.#context.events.emit({ type: 'storeFull' });
+        tellFull(this.#context, error);
         this.#underway.wakeAfter(RETRY_MS);
       }
     }
@@ -212,8 +210,7 @@ export class Outbox {
 
   /** The disk refused a step that an answer asked for: the submit goes again later, and is answered again. */
   #storeFailed(row: FramedRow, error: unknown): void {
-    if (!(error instanceof StoreFullError)) throw error;
-    this.#context.events.emit({ type: 'storeFull' });
+    tellFull(this.#context, error);
     this.#underway.wait(row, RETRY_MS);
   }
 

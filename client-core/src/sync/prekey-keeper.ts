@@ -1,7 +1,7 @@
 import { limits, type PrekeysJson } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { SyncContext } from './context.ts';
+import { tellFull } from './told.ts';
 
 /** The signed prekey and the last-resort key are renewed after this; the ones before stay readable. */
 const REPEATED_KEYS_MS = 7 * 24 * 60 * 60 * 1_000;
@@ -40,8 +40,7 @@ export class PrekeyKeeper {
       try {
         await this.#look();
       } catch (error) {
-        if (!(error instanceof StoreFullError)) throw error;
-        this.#context.events.emit({ type: 'storeFull' });
+        tellFull(this.#context, error);
       }
     }
   }

@@ -5,7 +5,6 @@ import {
   frameHash,
   frameKinds,
   limits,
-  ProtocolError,
   randomFraction,
   sameBytes,
   type AccountId,
@@ -13,12 +12,13 @@ import {
   type MessageId,
   type Watermark,
 } from '@waxwing/protocol';
-import { StoreFullError } from '../errors.ts';
 import type { RelayLink } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import type { Bundles, Framing } from './framing.ts';
 import { further, reachOf, together } from './reach.ts';
+import { tellFull } from './told.ts';
+import { unlessMalformed } from './unless-malformed.ts';
 
 type Due = { readonly epoch: number; readonly party: number; readonly watermark: Watermark };
 
@@ -115,8 +115,7 @@ export class Receipts {
     try {
       for (const [account, due] of this.#due()) await this.#sendTo(account, due);
     } catch (error) {
-      if (!(error instanceof StoreFullError)) throw error;
-      this.#context.events.emit({ type: 'storeFull' });
+      tellFull(this.#context, error);
     }
   }
 
@@ -181,10 +180,5 @@ export class Receipts {
 
 function readReceipt(frame: Frame): readonly Watermark[] {
   if (frame.kind !== frameKinds.receipt) return [];
-  try {
-    return decodeReceipt(frame.body);
-  } catch (error) {
-    if (error instanceof ProtocolError) return [];
-    throw error;
-  }
+  return unlessMalformed(() => decodeReceipt(frame.body)) ?? [];
 }

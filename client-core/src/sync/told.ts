@@ -1,6 +1,13 @@
 import { directId, type ConversationId } from '../conversation-id.ts';
+import { StoreFullError } from '../errors.ts';
 import type { SyncContext } from './context.ts';
 import type { Placing } from './placing.ts';
+
+/** Tells that the disk refused a commit. Anything else that was thrown is a bug and goes on. */
+export function tellFull({ events }: SyncContext, error: unknown): void {
+  if (!(error instanceof StoreFullError)) throw error;
+  events.emit({ type: 'storeFull' });
+}
 
 /** After a commit: tells queries what to look at again, and listeners which holes opened and filled. */
 export function tellPlaced({ bus, events, store }: SyncContext, placing: Placing): void {

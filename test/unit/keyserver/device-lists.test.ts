@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { IdentityKeyPair } from '@signalapp/libsignal-client';
 import { deviceListHash, type BundlesJson, type DeviceList, type SignedDeviceList } from '@waxwing/protocol';
+import { StoreFullError } from '@waxwing/storage';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createFixture, createFixtureOver, problemOf, type Ask, type Fixture } from './keyserver-fixture.ts';
 import {
@@ -222,4 +223,15 @@ test('a store that fails answers internal and retryable, and tells nothing of it
   expect(answer.headers['retry-after']).toBe('1');
   expect(answer.json<{ retryable: boolean }>().retryable).toBe(true);
   expect(answer.body + g.logged()).not.toContain('canary');
+});
+
+test('a store without room answers store_full, and says when to come again', async () => {
+  const full = {
+    ...f.storage,
+    directory: { ...f.storage.directory, putDeviceList: () => Promise.reject(new StoreFullError()) },
+  };
+  const g = await createFixtureOver(full, f.runtime);
+  const answer = await g.ask(alice, 'PUT', PATH, { deviceList: listText(withSecond()) });
+  expect(problemOf(answer)).toEqual({ status: 503, code: 'store_full' });
+  expect(answer.headers['retry-after']).toBe('1');
 });
