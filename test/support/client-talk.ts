@@ -83,15 +83,6 @@ export function changeSequenced(
   );
 }
 
-/** Breaks the ciphertexts of an n, or of all. */
-export function breakCiphertext(n?: number): (message: Down) => readonly Down[] {
-  return changeSequenced((envelope) => {
-    const ciphertext = Buffer.from(envelope.ciphertext);
-    ciphertext.writeUInt8(ciphertext.readUInt8(40) ^ 1, 40);
-    return { ...envelope, ciphertext };
-  }, n);
-}
-
 /** Keeps deliveries of these n back; `release` gives one with the position that the next one would have. */
 export function keepBack(device: TestClient, ...wanted: number[]): { release(n: number): void } {
   const kept = new Map<number, Deliver>();

@@ -6,7 +6,6 @@ import { createGateway, createLogger, createMetrics, type Gateway } from '@waxwi
 import { createMemoryStorage, type MemoryStorage } from '@waxwing/storage';
 import {
   createClient,
-  openClient,
   type Client,
   type ClientEvent,
   type Crypto,
@@ -277,5 +276,3 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
     },
   };
 }
-
-export { openClient };

@@ -23,9 +23,6 @@ import { highest } from './ranges.ts';
 
 export type Bundles = ReadonlyMap<number, DeviceBundleJson>;
 
-/** A frame's bytes for one message, and the body that carries it to every device. */
-export type Framed = { readonly frame: Uint8Array; readonly hash: Uint8Array; readonly body: Uint8Array };
-
 /** Builds frames and encrypts them, within a unit of work. */
 export class Framing {
   readonly #context: SyncContext;

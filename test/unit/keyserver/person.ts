@@ -79,7 +79,7 @@ export function createPerson(changes: Partial<DeviceList> = {}): Person {
 }
 
 /** An identity key of order 2. For every second message the neutral element and zero are its signature. */
-export const weakIdentityKey = new Uint8Array([5, ...Buffer.alloc(32)]);
+const weakIdentityKey = new Uint8Array([5, ...Buffer.alloc(32)]);
 const WEAK_SIGNATURE = new Uint8Array([1, ...Buffer.alloc(63)]);
 
 /** A list under the weak identity key that verifies, though nobody has the private key. */

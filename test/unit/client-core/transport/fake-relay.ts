@@ -26,7 +26,7 @@ import { createManualRuntime, type ManualRuntime } from '../../../support/manual
 
 export const MAILBOX = Buffer.alloc(8, 1).toString('base64url');
 export const OTHER_MAILBOX = Buffer.alloc(8, 2).toString('base64url');
-export const handle = parseHandle(Buffer.alloc(32, 7).toString('base64url'));
+const handle = parseHandle(Buffer.alloc(32, 7).toString('base64url'));
 export const account = parseAccountId('00000000-0000-4000-8000-000000000001');
 
 /** The relay's end of one dialled connection. */
