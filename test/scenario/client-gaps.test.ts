@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { limits } from '@waxwing/protocol';
+import { limits, type Down } from '@waxwing/protocol';
 import {
   acquainted,
   changeSequenced,
@@ -75,7 +75,28 @@ describe('a gap', () => {
     ]);
   });
 
-  test('is not given up while the connection is down, nor before the mailbox has drained', async () => {
+  test('is not given up before the mailbox has drained', async () => {
+    await world.wait(bob.client.close());
+    await sayAll(world, alice, bob, 'two', 'three');
+    await world.reopen(bob);
+    const kept: Down[] = [];
+    bob.link.down = (down) => {
+      if (down.type !== 'drained' && !deliversN(down, 2)) return [down];
+      kept.push(down);
+      return [];
+    };
+    bob.client.connect().catch(() => undefined);
+    await world.until(() => kept.length === 2);
+    await world.run(20_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+    bob.link.say({ type: 'drained' });
+    await world.run(1_500);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho']);
+    await world.run(1_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]', 'three']);
+  });
+
+  test('is not given up while the connection is down', async () => {
     keepBack(bob, 2);
     await sayAll(world, alice, bob, 'two', 'three');
     await world.run(1_000);

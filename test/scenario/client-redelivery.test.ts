@@ -95,12 +95,16 @@ describe('delivered again', () => {
     expect(alerts(bob)).toEqual([]);
   });
 
-  test('the same ciphertext twice in one batch is read once', async () => {
+  test('the same ciphertext twice in one batch, at two places, is read once and is no hole', async () => {
     let twice: Down[] = [];
     bob.link.down = (down) => {
       if (!deliversN(down, 2) || down.type !== 'deliver') return [down];
       const { position } = down;
-      twice = [down, { ...down, position: { ...position, number: position.number + 1 } }];
+      const again = changeSequenced(({ sequence, ...envelope }) => ({
+        ...envelope,
+        sequence: { ...sequence, number: sequence.number + 1 },
+      }))({ ...down, position: { ...position, number: position.number + 1 } });
+      twice = [down, ...again];
       return twice;
     };
     await sayAll(world, alice, bob, 'one');

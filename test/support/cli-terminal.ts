@@ -32,7 +32,7 @@ export class Terminal {
   }
 
   screen(): string {
-    return this.#tmux('capture-pane', '-p').trimEnd();
+    return this.#tmux('capture-pane', '-p', '-J').trimEnd();
   }
 
   /** Resolves with the screen once it is so. */

@@ -86,8 +86,7 @@ class TerminalScreen implements Screen {
     this.#marked = this.#marked.filter(({ rowsUp }) => rowsUp < this.#height);
     const { rows: promptRows } = this.#reader.getCursorPos();
     const toPrompt = `${promptRows > 0 ? UP(promptRows) : ''}\r${CLEAR_BELOW}`;
-    this.#stdout.write(`${toPrompt}${lines.map((line) => `${line}\n`).join('')}`);
-    this.#reader.prompt(true);
+    this.#stdout.write(`${toPrompt}${lines.map((line) => `${line}\n`).join('')}${this.#typing()}`);
   }
 
   printOwn({ id }: Message, lines: readonly string[]): void {
@@ -137,6 +136,19 @@ class TerminalScreen implements Screen {
       else if (this.#isClosed) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  /**
+   * The line being typed, and the cursor where it was in it. Drawn here: the reader's own drawing begins by going up as
+   * many rows as it drew last, which after something was pasted is not where it stands.
+   */
+  #typing(): string {
+    const text = this.#reader.getPrompt() + this.#reader.line;
+    const cursor = this.#reader.getCursorPos();
+    const last = Math.floor(cells(text) / this.#columns);
+    const isFull = cells(text) % this.#columns === 0;
+    const up = last - cursor.rows;
+    return `${text}${isFull ? ' ' : ''}${up > 0 ? UP(up) : ''}\u001b[${cursor.cols + 1}G`;
   }
 
   get #columns(): number {

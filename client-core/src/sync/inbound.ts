@@ -258,7 +258,6 @@ export class Inbound {
     const alerts: { type: 'securityAlert'; account: AccountId; device: Envelope['sender']['device']; what: string }[] =
       [];
     let received = false;
-    const before = store.device.committed();
     let committed: Position | undefined;
     const newSessions = new Set<AccountId>();
     for (const [item, outcome] of outcomes) {
@@ -292,8 +291,7 @@ export class Inbound {
           break;
       }
       if (item.heldId !== undefined && outcome.type !== 'hold') store.held.remove(item.heldId);
-      const { position } = item;
-      if (position && isBehind(committed ?? before, position)) committed = position;
+      committed = item.position ?? committed;
     }
     placing.finish();
     if (committed) store.device.setCommitted(committed);
@@ -340,9 +338,4 @@ export class Inbound {
     const { timers } = this.#context;
     await new Promise<void>((resolve) => void timers.after(limits.reconnectFirstMs, resolve));
   }
-}
-
-/** Whether a position lies behind: earlier in the same mailbox, or in another one. */
-function isBehind(position: Position | undefined, other: Position): boolean {
-  return position?.incarnation !== other.incarnation || position.number < other.number;
 }
