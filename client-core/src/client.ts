@@ -19,6 +19,7 @@ import { createDirectConversation, type ConversationParts } from './direct-conve
 import { ClosedError, StoreFullError, UnknownUserError, UnreachableError, WaxwingError } from './errors.ts';
 import { EventHub, type ClientEvent } from './events.ts';
 import type { DeviceRow } from './history/device.ts';
+import type { Generations } from './history/generations.ts';
 import type { Store } from './history/store.ts';
 import { InboxReader, type InboxMessage } from './inbox.ts';
 import type { LiveQuery } from './live-query.ts';
@@ -66,7 +67,13 @@ export type Client = {
 const DEFAULT_CONSUMER = 'default';
 
 /** Puts a client together from an open store with a registered device. */
-export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow, keyserver: KeyserverClient): Client {
+export function createClientOn(
+  store: Store,
+  runtime: Runtime,
+  device: DeviceRow,
+  generations: Generations,
+  keyserver: KeyserverClient,
+): Client {
   const address: DeviceAddress = { account: device.account, device: device.device };
   const local: LocalKeys = {
     address,
@@ -81,12 +88,15 @@ export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow
   const connection = new Value<ConnectionState>(device.cloned ? { state: 'cloned' } : { state: 'offline' });
   const work = new UnitOfWork(store);
   const context = { store, work, crypto, local, clock, timers, randomBytes, bus, events };
-  const engine = new SyncEngine(context, keyserver, newId, { caughtUp: () => connection.set({ state: 'online' }) });
+  const engine = new SyncEngine(context, keyserver, newId, {
+    ready: () => generations.confirm(),
+    caughtUp: () => connection.set({ state: 'online' }),
+  });
 
   function answerChallenge(challenge: { nonce: Uint8Array; serverTimeMs: number }) {
     const secret = store.device.get()?.authSecretKey;
     if (!secret) throw new WaxwingError('cloned');
-    const generations = engine.generations();
+    const tokens = generations.list();
     const claims = {
       iss: addressKey(address),
       aud: audience('relay', device.server),
@@ -95,7 +105,7 @@ export function createClientOn(store: Store, runtime: Runtime, device: DeviceRow
     };
     const token = signToken(claims, (message) => crypto.signToken(secret, message));
     const committed = engine.committed();
-    return { ...address, token, generations, ...(committed && { committed }) };
+    return { ...address, token, generations: tokens, ...(committed && { committed }) };
   }
 
   /** On a full disk the relay tells again at the next opening. */

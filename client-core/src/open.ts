@@ -3,6 +3,7 @@ import type { Runtime as BaseRuntime } from '@waxwing/protocol';
 import { createClientOn, type Client } from './client.ts';
 import { DeviceExistsError, NoDeviceError } from './errors.ts';
 import type { DeviceRow } from './history/device.ts';
+import { Generations } from './history/generations.ts';
 import { openStore, type Store } from './history/store.ts';
 import { prepareAccount, register } from './registration.ts';
 import type { Runtime } from './runtime.ts';
@@ -42,9 +43,10 @@ export async function createClient(options: CreateOptions): Promise<Client> {
     if (existing?.registration === null) throw new DeviceExistsError();
     const { username } = options;
     const device = existing ?? prepareAccount(store, runtime, { server, ...(username !== undefined && { username }) });
-    const keyserver = keyserverOf(store, runtime, device);
+    const generations = new Generations(store, runtime.randomBytes);
+    const keyserver = keyserverOf(store, runtime, device, generations);
     await register(store, runtime, keyserver, device);
-    return createClientOn(store, runtime, device, keyserver);
+    return createClientOn(store, runtime, device, generations, keyserver);
   } catch (error) {
     store.close();
     throw error;
@@ -65,7 +67,9 @@ export function openClient(options: OpenOptions): Promise<Client> {
       const kept = store.device.get();
       if (kept?.registration !== null) throw new NoDeviceError();
       const device = options.server === undefined ? kept : moved(store, kept, new URL(options.server).origin);
-      return createClientOn(store, runtime, device, keyserverOf(store, runtime, device));
+      const generations = new Generations(store, runtime.randomBytes);
+      const keyserver = keyserverOf(store, runtime, device, generations);
+      return createClientOn(store, runtime, device, generations, keyserver);
     } catch (error) {
       store.close();
       throw error;
@@ -83,7 +87,7 @@ export function generateStoreKey(random: BaseRuntime['randomBytes'] = systemRunt
   return Uint8Array.from(random(32));
 }
 
-function keyserverOf(store: Store, runtime: Runtime, device: DeviceRow): KeyserverClient {
+function keyserverOf(store: Store, runtime: Runtime, device: DeviceRow, generations: Generations): KeyserverClient {
   const { account } = device;
   return createKeyserverClient({
     server: device.server,
@@ -91,7 +95,7 @@ function keyserverOf(store: Store, runtime: Runtime, device: DeviceRow): Keyserv
     clock: runtime.clock,
     token: deviceTokens({
       device: { account, device: device.device },
-      generations: () => store.device.generations(),
+      generations: () => generations.list(),
       sign: (message) => {
         const secret = store.device.get()?.authSecretKey;
         if (!secret) throw new NoDeviceError();

@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { generateStoreKey, openClient } from '@waxwing/client-core';
+import { generateStoreKey, openClient, systemRuntime, type SendHttp } from '@waxwing/client-core';
 import { startTestWorld } from '../support/in-process-server.ts';
 
 let world: Awaited<ReturnType<typeof startTestWorld>>;
@@ -54,4 +54,27 @@ it('an original that was not started since the copy is the one that is told', as
   const late = await openClient({ store: original });
   await expect(late.connect()).rejects.toMatchObject({ code: 'cloned' });
   await late.close();
+});
+
+it('a request signed before the relay took the fresh token is not told that it is cloned', async () => {
+  world = await startTestWorld();
+  const key = generateStoreKey();
+  const bob = await world.client('bob', { username: 'slow_bob.07' });
+  const first = await world.client('alice', { key });
+  await first.connect();
+  await first.close();
+  const { http } = systemRuntime();
+  let online: (() => void) | undefined;
+  const untilOnline = new Promise<void>((resolve) => (online = resolve));
+  // Signed when it is asked, and on its way until the connection is there.
+  const slow: SendHttp = async (request) => {
+    await untilOnline;
+    return http(request);
+  };
+  const again = await openClient({ store: { path: join(world.folder, 'alice.db'), key }, runtime: { http: slow } });
+  const found = again.direct('slow_bob.07');
+  await again.connect();
+  online?.();
+  expect((await found).peer).toBe(bob.account);
+  await again.close();
 });

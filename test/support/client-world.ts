@@ -17,6 +17,7 @@ import {
 import { Registry } from 'prom-client';
 import { pino } from 'pino';
 import { createClientOn } from '../../client-core/src/client.ts';
+import { Generations } from '../../client-core/src/history/generations.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
@@ -242,18 +243,19 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
       const store = wrap(openStore(device.path, device.key, { create: false }));
       const row = store.device.get();
       if (row === undefined) throw new Error('no device');
+      const generations = new Generations(store, own.randomBytes);
       const keyserverClient = createKeyserverClient({
         server: worldOrigin,
         http: own.http,
         clock: own.clock,
         token: deviceTokens({
           device: { account: row.account, device: row.device },
-          generations: () => store.device.generations(),
+          generations: () => generations.list(),
           sign: (message) => own.crypto.signToken(row.authSecretKey ?? new Uint8Array(64), message),
         }),
       });
       device.store = store;
-      device.client = createClientOn(store, own, row, keyserverClient);
+      device.client = createClientOn(store, own, row, generations, keyserverClient);
       listen(device);
     },
     run,

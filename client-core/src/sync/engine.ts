@@ -1,6 +1,5 @@
 import {
   limits,
-  type Authenticate,
   type Deliver,
   type Frame,
   type Mark,
@@ -30,10 +29,10 @@ export class SyncEngine {
   readonly #receipts: Receipts;
   readonly #gaps: GapKeeper;
   readonly #prekeys: PrekeyKeeper;
+  readonly #onReady: () => void;
   readonly #onCaughtUp: () => void;
   #link: RelayLink | undefined;
   #mailIsGone = false;
-  #generation: Uint8Array | undefined;
   /** What goes on beside the walks, in and out. */
   readonly #tasks = new Set<Promise<void>>();
   #stopped = false;
@@ -42,9 +41,10 @@ export class SyncEngine {
     context: SyncContext,
     keyserver: KeyserverClient,
     newId: () => MessageId,
-    on: { readonly caughtUp: () => void },
+    on: { readonly ready: () => void; readonly caughtUp: () => void },
   ) {
     this.#context = context;
+    this.#onReady = on.ready;
     this.#onCaughtUp = on.caughtUp;
     this.contacts = new Contacts(context, keyserver, (account) => this.#beside(() => this.#inbound.retryHeld(account)));
     const framing = new Framing(context, this.contacts);
@@ -82,20 +82,6 @@ export class SyncEngine {
     this.#gaps.disconnected();
   }
 
-  /**
-   * What this device says of itself at a connection. The first of a process draws a fresh generation token, durable
-   * before it is sent.
-   */
-  generations(): Authenticate['generations'] {
-    const { store, randomBytes } = this.#context;
-    if (this.#generation === undefined) {
-      const token = randomBytes(16);
-      store.transaction(() => store.device.addGeneration(token));
-      this.#generation = token;
-    }
-    return store.device.generations();
-  }
-
   committed(): Position | undefined {
     return this.#context.store.device.committed();
   }
@@ -122,9 +108,7 @@ export class SyncEngine {
   }
 
   #ready({ marks, mailboxRestarted }: Ready): void {
-    const { store } = this.#context;
-    const generation = this.#generation;
-    if (generation) this.#beside(() => store.transaction(() => store.device.confirmGeneration(generation)));
+    this.#beside(() => this.#onReady());
     this.#inbound.connected();
     this.#mailIsGone = false;
     this.#gaps.settled();
