@@ -250,6 +250,21 @@ describe('close', () => {
     expect(await shown(world, alice, bob)).toEqual(items);
   }, 120_000);
 
+  test('while a stranger is looked up refuses with closed, and keeps nothing', async () => {
+    const [bob, carol] = [await world.online(), await world.online()];
+    let answer: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (answer = resolve));
+    bob.http = async (request, send) => {
+      await gate;
+      return send(request);
+    };
+    const looking = expect(bob.client.direct(carol.client.account)).rejects.toMatchObject({ code: 'closed' });
+    await world.settle();
+    await world.wait(bob.client.close());
+    answer();
+    await looking;
+  });
+
   test('while the heads of lost mail are asked for throws nothing', async () => {
     const [alice, bob] = await acquainted(world);
     await world.reopen(bob);

@@ -1,5 +1,5 @@
 import { createDecipheriv, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 export const PAGE_BYTES = 4_096;
 const SALT_BYTES = 16;
@@ -9,6 +9,7 @@ const BODY_END = PAGE_BYTES - IV_BYTES - MAC_BYTES;
 const USER_VERSION_AT = 60;
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
+const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
 
 /**
  * What the first page of an encrypted file says under a key, read without SQLite: SQLite would fold the write-ahead log of
@@ -68,10 +69,11 @@ function pageInLog(log: number): Buffer | undefined {
   const salts = readAt(log, 16, 8);
   let seen: number | undefined;
   let committed: number | undefined;
-  for (let at = WAL_HEADER_BYTES; ; at += FRAME_HEADER_BYTES + PAGE_BYTES) {
+  const { size } = fstatSync(log);
+  for (let at = WAL_HEADER_BYTES; at + FRAME_BYTES <= size; at += FRAME_BYTES) {
     const frame = readAt(log, at, FRAME_HEADER_BYTES);
     // Frames of an earlier round have other salts.
-    if (frame.length < FRAME_HEADER_BYTES || !frame.subarray(8, 16).equals(salts)) break;
+    if (!frame.subarray(8, 16).equals(salts)) break;
     if (frame.readUInt32BE(0) === 1) seen = at + FRAME_HEADER_BYTES;
     if (frame.readUInt32BE(4) > 0) committed = seen;
   }

@@ -6,6 +6,7 @@ import {
   type EraNumber,
   type Sequence,
 } from '@waxwing/protocol';
+import type { Range, Ranges } from '../sync/ranges.ts';
 import type { Db } from './database.ts';
 import { blob, blobOrNull, integer, integerOrNull, text } from './row.ts';
 
@@ -108,21 +109,23 @@ export class FrameStore {
     return row ? integer(row, 'n') : 0;
   }
 
-  /** The lowest n held of a device, or 0. */
-  first(epoch: number, party: number): number {
-    const row = this.#db.get('SELECT n FROM frame WHERE epoch = ? AND party = ? ORDER BY n LIMIT 1', epoch, party);
-    return row ? integer(row, 'n') : 0;
-  }
-
-  /** The n of a device between two that are held, as ranges that are not. */
-  missingN(epoch: number, party: number): { from: number; to: number }[] {
-    const rows = this.#db.all(
-      `SELECT n, previous FROM (SELECT n, lag(n) OVER (ORDER BY n) AS previous FROM frame WHERE epoch = ? AND party = ?)
-       WHERE previous < n - 1`,
+  /** The n of a device within a range that are not held, in order. Costs what is held of the range. */
+  missingN(epoch: number, party: number, within: Range): Ranges {
+    const held = this.#db.all(
+      'SELECT n FROM frame WHERE epoch = ? AND party = ? AND n BETWEEN ? AND ? ORDER BY n',
       epoch,
       party,
+      within.from,
+      within.to,
     );
-    return rows.map((row) => ({ from: integer(row, 'previous') + 1, to: integer(row, 'n') - 1 }));
+    const gaps: Range[] = [];
+    let next = within.from;
+    for (const row of held) {
+      const n = integer(row, 'n');
+      if (n > next) gaps.push({ from: next, to: n - 1 });
+      next = n + 1;
+    }
+    return next > within.to ? gaps : [...gaps, { from: next, to: within.to }];
   }
 
   place(epoch: number, sequence: Sequence): { party: number; n: number } | undefined {

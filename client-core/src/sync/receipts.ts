@@ -126,10 +126,13 @@ export class Receipts {
     for (const { epoch, party } of store.receipts.unreported()) {
       const { account, device } = store.frames.address(party);
       const head = store.frames.head(epoch, party);
-      const first = store.frames.first(epoch, party);
-      const before = first > 1 ? [{ from: 1, to: first - 1 }] : [];
-      const reach = reachOf(head, [...before, ...store.frames.missingN(epoch, party)]);
       const told = store.receipts.reported(epoch, party);
+      // What was told is held but for its excepted ranges: only these and what is above can have changed.
+      const open = [...(told?.except ?? []), { from: (told?.n ?? 0) + 1, to: head }];
+      const reach = reachOf(
+        head,
+        open.flatMap((range) => store.frames.missingN(epoch, party, range)),
+      );
       const frame = store.frames.frame(epoch, party, reach.n);
       if (frame === undefined || (told && further(told, reach) === told)) continue;
       const { handle } = store.conversations.epochById(epoch);

@@ -112,7 +112,7 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
   store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'));
   store.receipts.received(epoch, account, 'delivered');
   store.frames.head(epoch, party);
-  store.frames.first(epoch, party);
+  store.frames.missingN(epoch, party, { from: 1, to: 9 });
   store.frames.hashes(epoch, parseEra(1), 1, 4);
   expect(new Set(statements()).size).toBeGreaterThan(40);
   expect(scans()).toEqual([]);
