@@ -64,11 +64,7 @@ export const limits = {
   mailboxShareOfOneSender: 0.25,
   marksPerMailbox: 64,
   counterTtlMs: 400 * DAY,
-  deviceIdRestMs: 90 * DAY,
   usernameRestMs: 30 * DAY,
-  storeStepMs: 5,
-  projectFirstMailboxes: 64,
-  projectSliceMailboxes: 128,
 
   // Prekeys
   oneTimeKeysPerUpload: 100,
@@ -125,7 +121,6 @@ export const limits = {
   httpAnswerMaxBytes: 64 * MiB,
   requestTimeoutMs: 20 * SECOND,
   seenMaxNumbers: 256,
-  sentAnswerableMs: 30 * DAY,
 } as const;
 
 export type LimitName = keyof typeof limits;

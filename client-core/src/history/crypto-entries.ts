@@ -20,9 +20,4 @@ export class CryptoEntries implements CryptoView {
       else this.#db.run('DELETE FROM crypto WHERE kind = ? AND key = ?', kind, key);
     }
   }
-
-  /** The ids of the entries of a kind. */
-  keys(kind: CryptoKind): string[] {
-    return this.#db.all('SELECT key FROM crypto WHERE kind = ?', kind).map((row) => String(row.key));
-  }
 }
