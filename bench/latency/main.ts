@@ -2,7 +2,12 @@
  * `npm run proof:latency [-- RATE SECONDS]`: two devices online and a relay, each a process; so many messages a second (20)
  * for so long (60), sent when they are due and not when the one before has arrived. Prints one JSON line with the time
  * from `send()` to the inbox of the other device, by the clock of this machine; exit code 0 if all came.
+ *
+ * A message waits for four commits, one after the other, each with its own fsync. `disk` is what four appends with an
+ * fsync each take on the same disk during the same run, at the same rate: no device can be quicker than its disk.
  */
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { join } from 'node:path';
 import { parsed, registerProfile, startServe, temporaryFolder } from '../../test/support/cli.ts';
 import { endProcesses, RunningProcess } from '../../test/support/processes.ts';
@@ -10,6 +15,8 @@ import { endProcesses, RunningProcess } from '../../test/support/processes.ts';
 const [rate = 20, seconds = 60] = process.argv.slice(2).map(Number);
 const messages = rate * seconds;
 const GRACE_MS = 60_000;
+const COMMITS_PER_MESSAGE = 4;
+const PAGE = new Uint8Array(4_096);
 
 /** When each message left, or came, by its number. */
 function times(lines: readonly string[]): ReadonlyMap<number, number> {
@@ -23,6 +30,28 @@ function quantile(sorted: readonly number[], part: number): number | null {
   return value === undefined ? null : Math.round(value * 10) / 10;
 }
 
+function quantiles(sorted: readonly number[]) {
+  const at = (part: number): number | null => quantile(sorted, part);
+  return { p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99), maxMs: at(1) };
+}
+
+/** How long the disk alone takes for the commits of each message, sorted. */
+async function watchDisk(path: string, signal: AbortSignal): Promise<number[]> {
+  const file = openSync(path, 'w');
+  const took: number[] = [];
+  for (const began = performance.now(); !signal.aborted;) {
+    const due = began + (took.length * 1_000) / rate;
+    await setTimeout(Math.max(0, due - performance.now()));
+    for (let commit = 0; commit < COMMITS_PER_MESSAGE; commit += 1) {
+      writeSync(file, PAGE);
+      fsyncSync(file);
+    }
+    took.push(performance.now() - due);
+  }
+  closeSync(file);
+  return took.sort((a, b) => a - b);
+}
+
 async function measure() {
   const { path, remove } = temporaryFolder('latency');
   try {
@@ -33,9 +62,12 @@ async function measure() {
     const receiver = person('receive', bob.profile, String(messages));
     const sender = person('send', alice.profile, bob.account, String(rate), String(messages));
     await Promise.all([receiver.line((line) => line === 'ready'), sender.line((line) => line === 'ready')]);
+    const watching = new AbortController();
+    const disk = watchDisk(join(path, 'disk'), watching.signal);
     sender.write('go');
     await sender.exit(seconds * 1_000 + GRACE_MS);
     await receiver.exit(GRACE_MS).catch(() => undefined);
+    watching.abort();
     const [left, came] = [times(sender.lines), times(receiver.lines)];
     const took = [...left].flatMap(([index, at]) => {
       const arrived = came.get(index);
@@ -50,10 +82,8 @@ async function measure() {
       seconds,
       messages,
       lost,
-      p50Ms: quantile(took, 0.5),
-      p90Ms: quantile(took, 0.9),
-      p99Ms: quantile(took, 0.99),
-      maxMs: quantile(took, 1),
+      ...quantiles(took),
+      disk: quantiles(await disk),
     };
   } finally {
     await endProcesses();

@@ -192,6 +192,7 @@ export function createClientOn(
     close() {
       closed ??= (async () => {
         closing.abort(new ClosedError());
+        await engine.tellLast();
         link.stop();
         connection.set({ state: 'closed' });
         await engine.stop();

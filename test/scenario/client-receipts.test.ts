@@ -74,6 +74,23 @@ describe('a receipt', () => {
     expect(receiptsOf(bob)).toHaveLength(1);
   });
 
+  test('that is due is sent before an orderly end', async () => {
+    const [sent] = await sayAll('read and gone');
+    await world.wait(bob.client.close());
+    await world.settle();
+    expect(states(sent ? [sent] : [])).toEqual(['delivered']);
+  });
+
+  test('that is not answered holds an orderly end up for a second', async () => {
+    bob.link.up = (up) => (up.type === 'direct_submit' ? [] : [up]);
+    await sayAll('no answer');
+    const closing = bob.client.close().then(() => true);
+    await world.run(900);
+    expect(await Promise.race([closing, Promise.resolve(false)])).toBe(false);
+    await world.run(200);
+    expect(await Promise.race([closing, Promise.resolve(false)])).toBe(true);
+  });
+
   test('says delivered only of what is held: a hole is excepted, and is delivered when it fills', async () => {
     let last = 0;
     let kept: Parameters<typeof bob.link.say>[0] | undefined;

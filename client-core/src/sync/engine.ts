@@ -86,6 +86,11 @@ export class SyncEngine {
     return this.#context.store.device.committed();
   }
 
+  /** What others wait for before an orderly end is told while there is a connection; takes a second at most. */
+  tellLast(): Promise<void> {
+    return this.#receipts.flush();
+  }
+
   /** Ends in order: what is under way is finished, nothing new begins. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -20,6 +20,8 @@ import { further, reachOf, together } from './reach.ts';
 import { tellFull } from './told.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 
+const FLUSH_MS = 1_000;
+
 type Due = { readonly epoch: number; readonly party: number; readonly watermark: Watermark };
 
 /**
@@ -67,15 +69,26 @@ export class Receipts {
     const spread = limits.receiptDelayMaxMs - limits.receiptDelayMinMs;
     this.#cancel = timers.after(limits.receiptDelayMinMs + spread * randomFraction(randomBytes), () => {
       this.#cancel = undefined;
-      if (this.#sending) {
-        this.#again = true;
-        return;
-      }
-      this.#sending = this.#send().finally(() => {
-        this.#sending = undefined;
-        if (this.#again) this.schedule();
-        this.#again = false;
-      });
+      if (this.#sending) this.#again = true;
+      else this.#begin();
+    });
+  }
+
+  /** Tells what is due at once, as before an orderly end; stops waiting for the answer after a second. */
+  async flush(): Promise<void> {
+    if (this.#link === undefined) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#sending === undefined && this.#context.store.receipts.unreported().length === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#context.timers.after(FLUSH_MS, resolve);
+      void (async () => {
+        await this.#sending;
+        this.#begin();
+        await this.#sending;
+        cancel();
+        resolve();
+      })();
     });
   }
 
@@ -109,6 +122,14 @@ export class Receipts {
     if (known && sameBytes(known.hash, named)) return true;
     const row = known && outbox.framedAt(epoch, n);
     return row !== undefined && outbox.attempts(row.id).some(({ frame }) => sameBytes(frameHash(frame), named));
+  }
+
+  #begin(): void {
+    this.#sending = this.#send().finally(() => {
+      this.#sending = undefined;
+      if (this.#again) this.schedule();
+      this.#again = false;
+    });
   }
 
   async #send(): Promise<void> {
