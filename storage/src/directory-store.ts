@@ -41,7 +41,8 @@ export type DirectoryStore = {
 
   /**
    * The clone guard. Accepts if the device's stored token is among `tokens` or none is stored, and then stores the last
-   * of them, atomically; else `cloned`, storing nothing. Tokens are 16 bytes, oldest first.
+   * of them, atomically; else `cloned`, storing nothing. Tokens are 16 bytes, oldest first. A store opened as restored
+   * has none: what it held may be older than what an honest device was last told.
    */
   claimGeneration(device: DeviceKey, tokens: readonly Uint8Array[]): Promise<'accepted' | 'cloned'>;
 

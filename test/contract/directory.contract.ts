@@ -130,6 +130,20 @@ export const directoryCases: readonly Case[] = [
     },
   },
   {
+    name: 'a restored directory holds no generation against a device, and guards from the next on',
+    async run(world) {
+      const key = keyOf(await enrol(world, 1));
+      await world.storage.directory.claimGeneration(key, [token(1)]);
+      const backup = await world.backup();
+      await world.storage.directory.claimGeneration(key, [token(1), token(2)]);
+      await world.reopen({ backup, restored: true });
+      const { directory } = world.storage;
+      assert.equal(await directory.holdsGeneration(key, [token(2), token(3)]), true);
+      assert.equal(await directory.claimGeneration(key, [token(2), token(3)]), 'accepted');
+      assert.equal(await directory.claimGeneration(key, [token(2), token(4)]), 'cloned');
+    },
+  },
+  {
     name: 'of copies that claim at the same time one is accepted',
     async run(world) {
       const key = keyOf(await enrol(world, 1));

@@ -11,6 +11,8 @@ export type ManualRuntime = Runtime & {
   stepClock(ms: number): void;
   /** How long until the next timer, or undefined if none is set. */
   untilNextTimer(): number | undefined;
+  /** Virtual time since the start, whatever the wall clock was stepped by. */
+  elapsedMs(): number;
   /** How many timers are set. */
   readonly timersSet: number;
 };
@@ -74,6 +76,7 @@ export function createManualRuntime(o: { nowMs?: number; seed?: number | string 
       const timer = next();
       return timer && timer.due - elapsed;
     },
+    elapsedMs: () => elapsed,
     get timersSet() {
       return timers.length;
     },

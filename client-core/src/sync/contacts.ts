@@ -1,15 +1,16 @@
 import {
+  addressKey,
   decodeSignedDeviceList,
   type AccountBundlesJson,
   type AccountId,
   type DeviceAddress,
-  type DeviceBundleJson,
   type ListedDevice,
 } from '@waxwing/protocol';
 import type { KeptList } from '../history/device-lists.ts';
 import type { Peer } from '../session/crypto.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { SyncContext } from './context.ts';
+import type { Bundles } from './framing.ts';
 import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
 import { checkList } from './list-check.ts';
 import { tellFull } from './told.ts';
@@ -113,9 +114,7 @@ export class Contacts {
    * Fetches bundles of an account. `bundles` holds the devices of the verified list and no others; where the list that
    * came along must not be used there are none.
    */
-  async fetchBundles(
-    account: AccountId,
-  ): Promise<{ fetched: Fetched; bundles: ReadonlyMap<number, DeviceBundleJson> }> {
+  async fetchBundles(account: AccountId): Promise<{ fetched: Fetched; bundles: Bundles }> {
     if (this.#stopped) return { fetched: 'unreachable', bundles: new Map() };
     const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
     const answer = await this.#keyserver.bundles([account], key);
@@ -127,12 +126,12 @@ export class Contacts {
     return { fetched, bundles: this.#listed(account, found) };
   }
 
-  #listed(account: AccountId, found: AccountBundlesJson): Map<number, DeviceBundleJson> {
-    const listed = new Map(this.recipients(account).map((device) => [Number(device.device), device]));
-    const usable = found.devices.filter(
-      (bundle) => listed.get(bundle.device)?.registrationId === bundle.registrationId,
-    );
-    return new Map(usable.map((bundle) => [bundle.device, bundle]));
+  #listed(account: AccountId, found: AccountBundlesJson): Bundles {
+    const usable = this.recipients(account).flatMap(({ device, registrationId }) => {
+      const bundle = found.devices.find((one) => one.device === device && one.registrationId === registrationId);
+      return bundle ? [[addressKey({ account, device }), bundle] as const] : [];
+    });
+    return new Map(usable);
   }
 
   /** Keeps what the server gave, if it is good. Where it cannot be kept, it is as if the server had not answered. */

@@ -1,4 +1,5 @@
 import {
+  addressKey,
   decodeSubmitBody,
   deviceListHash,
   encodeFrame,
@@ -21,7 +22,8 @@ import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { highest } from './ranges.ts';
 
-export type Bundles = ReadonlyMap<number, DeviceBundleJson>;
+/** By `addressKey` of the device. */
+export type Bundles = ReadonlyMap<string, DeviceBundleJson>;
 
 /** Builds frames and encrypts them, within a unit of work. */
 export class Framing {
@@ -122,7 +124,7 @@ export class Framing {
     if (peer === undefined) return undefined;
     const nowMs = clock.now();
     if (!crypto.hasSession(overlay, peer.address, nowMs)) {
-      const bundle = bundles.get(device);
+      const bundle = bundles.get(addressKey(peer.address));
       if (bundle === undefined) return undefined;
       const started = await crypto.startSession(local, overlay, peer, bundle, nowMs);
       if (started.type === 'refused') return undefined;

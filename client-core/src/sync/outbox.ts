@@ -6,6 +6,7 @@ import {
   limits,
   type Accepted,
   type AccountId,
+  type DeviceBundleJson,
   type MessageId,
   type Rejected,
 } from '@waxwing/protocol';
@@ -22,8 +23,6 @@ import { Underway } from './underway.ts';
 import { oldestUnanswered, room } from './window.ts';
 
 const RETRY_MS = 1_000;
-const NO_BUNDLES: Bundles = new Map();
-
 /**
  * The way out (I-9): rows are framed when connected and within the window, submitted, and resubmitted with the same
  * bytes until their outcome is known.
@@ -300,17 +299,26 @@ export class Outbox {
     return room({ perHandle: limits.windowPerHandle, inAll: limits.windowInAll }, unanswered.length, lowest, next);
   }
 
-  /** Sees to a list and, for devices without a session, a bundle: what framing needs from the network. */
+  /** Sees to lists and, for devices without a session, bundles: what framing for both accounts needs from the network. */
   async #prepare(peer: AccountId): Promise<Bundles | 'missing' | 'later'> {
     const { crypto, store, clock } = this.#context;
-    const lacks = () =>
+    const lacks = (account: AccountId) =>
+      !this.#contacts.list(account) ||
       this.#contacts
-        .recipients(peer)
-        .some(({ device }) => !crypto.hasSession(store.crypto, { account: peer, device }, clock.now()));
-    if (this.#contacts.list(peer) && !lacks()) return NO_BUNDLES;
-    const { fetched, bundles } = await this.#contacts.fetchBundles(peer);
-    if (fetched === 'missing') return 'missing';
-    return fetched === 'unreachable' || fetched === 'refused' ? 'later' : bundles;
+        .recipients(account)
+        .some(({ device }) => !crypto.hasSession(store.crypto, { account, device }, clock.now()));
+    return this.#fetchBundles(this.#framing.accountsOf(peer).filter(lacks));
+  }
+
+  async #fetchBundles(accounts: readonly AccountId[]): Promise<Bundles | 'missing' | 'later'> {
+    const all = new Map<string, DeviceBundleJson>();
+    for (const account of accounts) {
+      const { fetched, bundles } = await this.#contacts.fetchBundles(account);
+      if (fetched === 'missing') return 'missing';
+      if (fetched === 'unreachable' || fetched === 'refused') return 'later';
+      for (const [device, bundle] of bundles) all.set(device, bundle);
+    }
+    return all;
   }
 
   async #cannotPrepare(conversation: number, why: 'missing' | 'later'): Promise<void> {
@@ -335,9 +343,9 @@ export class Outbox {
     if (current?.attempt !== row.attempt) return true;
     const peer = store.conversations.byId(row.conversation)?.peer;
     if (peer === undefined) return false;
-    const own = await this.#contacts.fetch(this.#context.local.address.account);
-    const { fetched, bundles } = await this.#contacts.fetchBundles(peer);
-    if ([own, fetched].some((answer) => answer !== 'newer' && answer !== 'same')) return false;
+    // Also of devices with a session: one that registered anew needs another.
+    const bundles = await this.#fetchBundles(this.#framing.accountsOf(peer));
+    if (typeof bundles === 'string') return false;
     return work.run(async (overlay) => {
       const made = await this.#attempts.next(overlay, store.outbox.framedIn(row.epoch), bundles);
       return () => {

@@ -75,6 +75,7 @@ export function createRelayLink(o: ConnectionOptions & { readonly events: LinkEv
  *   connecting, draining, live:
  *     --lost, or closed to retry--> down until retryAt --time, or start--> connecting
  *     --closed for want of a good token--> down, the first time until now, then as above; the third time for one reason: stopped
+ *     --closed because the token came too late--> as if lost
  *     --closed for good, or stop--> stopped --start--> connecting
  */
 class ReconnectingLink implements RelayLink {
@@ -187,7 +188,9 @@ class ReconnectingLink implements RelayLink {
         this.#wait(this.#backoff.next(retryAfterMs), reason);
         break;
       case 'reauthenticate':
-        this.#refused(known ?? 'token_rejected');
+        // The token did not come in time: the network is slow, and no other token would help.
+        if (known === 'token_missing') this.#wait(this.#backoff.next(), reason);
+        else this.#refused(known ?? 'token_rejected');
         break;
       case 'terminal':
         this.#stopped(known ?? closeReason(code));

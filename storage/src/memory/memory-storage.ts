@@ -30,6 +30,7 @@ export function createMemoryStorage(o: {
   const limits = storeLimits(o.limits);
   const from = structuredClone(o.from ?? {});
   const directory = from.directory ?? createDirectoryState();
+  if (o.restored === true) directory.generations.clear();
   const relay =
     from.relay && o.restored !== true ? from.relay : createRelayState(runtime.randomBytes, from.relay?.data);
   const prekeys = createMemoryPrekeys(directory, { incarnation: relay.incarnation, limits });

@@ -30,10 +30,13 @@ export function openDirectoryFile(o: {
   readonly folder: string;
   /** The relay store's. */
   readonly incarnation: string;
+  /** The file may be older than what was last served: devices have drawn newer generations since. */
+  readonly restored: boolean;
   readonly limits: StoreLimits;
 }): DirectoryFile {
   const { limits, incarnation } = o;
   const db = openDatabase(o.folder, 'directory.db', directoryMigrations);
+  if (o.restored) db.exec('DELETE FROM generation');
   const prekeys = createSqlitePrekeys(db, { incarnation, limits });
   const lists = createSqliteLists(db, { onRemoved: (device) => prekeys.forget(device) });
   const usernames = createSqliteUsernames(db, limits);

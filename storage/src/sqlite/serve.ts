@@ -42,7 +42,7 @@ function openFiles({ folder, restored, limits, maxBytes, seed }: FilesOptions): 
       ...(maxBytes !== undefined && { maxBytes }),
     });
     opened.push(() => relay.close());
-    const directory = openDirectoryFile({ folder, incarnation: relay.incarnation, limits });
+    const directory = openDirectoryFile({ folder, incarnation: relay.incarnation, restored, limits });
     opened.push(() => directory.close());
     return { relay, directory, close };
   } catch (error) {

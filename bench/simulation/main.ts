@@ -1,0 +1,79 @@
+/**
+ * `npm run proof:simulation [-- SEEDS FIRST WORKERS TIMES]`: runs so many seeds (5,000) from the first (1), each twice, in two
+ * processes; each must hold what was promised, and give the same trace both times. Prints a JSON line for each seed that
+ * does not, then one with the counts; exit code 0 if there was none and every fault fired in at least 5 % of the seeds.
+ */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { faults } from '../../test/simulation/plan.ts';
+import type { SeedReport } from './worker.ts';
+
+const [seeds = 5_000, first = 1, workers = 2, times = 2] = process.argv.slice(2).map(Number);
+const SHARE = 0.05;
+
+/** Seeds of one process: every so many-th, so that all have a like share of the slow ones. */
+function runWorker(index: number, took: (report: SeedReport) => void): Promise<void> {
+  const script = new URL('./worker.ts', import.meta.url).pathname;
+  const args = [
+    ...process.execArgv,
+    script,
+    String(first + index),
+    String(first + seeds - 1),
+    String(workers),
+    String(times),
+  ];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    createInterface({ input: child.stdout }).on('line', (line) => took(JSON.parse(line) as SeedReport));
+    child.on('error', reject);
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+  });
+}
+
+const began = performance.now();
+const fired = new Map<string, number>();
+const failed: number[] = [];
+let ran = 0;
+let said = 0;
+let real = 0;
+let differing = 0;
+
+function take(report: SeedReport): void {
+  ran += 1;
+  said += report.said;
+  if (report.real) real += 1;
+  for (const fault of report.fired) fired.set(fault, (fired.get(fault) ?? 0) + 1);
+  const differs = new Set(report.traceHashes).size > 1;
+  if (differs) differing += 1;
+  if (report.violations.length > 0 || differs) {
+    failed.push(report.seed);
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+  }
+}
+
+await Promise.all(Array.from({ length: workers }, (_, index) => runWorker(index, take)));
+const shares = Object.fromEntries(faults.map((fault) => [fault, Math.round((countOf(fault) / ran) * 1_000) / 10]));
+const rare = faults.filter((fault) => countOf(fault) < ran * SHARE);
+process.stdout.write(
+  `${JSON.stringify({
+    proof: 'simulation',
+    ok: failed.length === 0 && rare.length === 0 && ran === seeds,
+    seeds: ran,
+    realSeeds: real,
+    messages: said,
+    violatedSeeds: failed.length,
+    differingTraces: differing,
+    percentOfSeedsWithFault: shares,
+    rareFaults: rare,
+    seconds: Math.round((performance.now() - began) / 1_000),
+  })}\n`,
+);
+process.exit(failed.length === 0 && rare.length === 0 && ran === seeds ? 0 : 1);
+
+/** A fault that has kinds counts as one. */
+function countOf(fault: string): number {
+  if (fault === 'crash at a commit') {
+    return Math.max(fired.get('crash before a commit') ?? 0, fired.get('crash after a commit') ?? 0);
+  }
+  return fired.get(fault) ?? 0;
+}

@@ -1,0 +1,58 @@
+import { createRandom, type Random } from './random.ts';
+
+/** What may go wrong in a run. Those of `losing` may cost mail: what is missing then must be shown as a hole. */
+export const faults = [
+  'latency',
+  'cut',
+  'stall',
+  'half-open',
+  'duplicate submit',
+  'HTTP lost',
+  'offline',
+  'crash',
+  'crash at a commit',
+  'server crash',
+  'slow store',
+  'device clock step',
+  'server clock step',
+  'list change',
+  'incarnation change',
+  'expiry',
+  'quota',
+  'store lost',
+  'store restored',
+] as const;
+export type Fault = (typeof faults)[number];
+
+export const losing: ReadonlySet<Fault> = new Set(['expiry', 'quota', 'store lost', 'store restored']);
+
+const CHANCE = 0.3;
+const CHANCE_OF_LOSS = 0.12;
+
+export type Plan = {
+  readonly seed: number;
+  /** Real libsignal instead of the test crypto. */
+  readonly real: boolean;
+  readonly people: number;
+  readonly faults: ReadonlySet<Fault>;
+  readonly messages: number;
+  readonly phases: number;
+  readonly phaseMs: number;
+};
+
+export const realEvery = 10;
+
+export function makePlan(seed: number): Plan {
+  const random: Random = createRandom(`plan ${seed}`);
+  const real = seed % realEvery === 0;
+  const chosen = faults.filter((fault) => random.chance(losing.has(fault) ? CHANCE_OF_LOSS : CHANCE));
+  return {
+    seed,
+    real,
+    people: random.between(2, real ? 2 : 3),
+    faults: new Set(chosen),
+    messages: random.between(6, real ? 14 : 30),
+    phases: 2,
+    phaseMs: random.pick([15_000, 40_000]),
+  };
+}
