@@ -6,11 +6,15 @@ export function inboxJson(message: InboxMessage): object {
   return { ...common(message), redelivered, late };
 }
 
-/** A line of a history: a message, or a hole. */
+/** A line of a history: a message, a hole, or an alert. */
 export function historyJson(item: HistoryItem): object {
   if (item.kind === 'hole') {
     const { kind, count, reason, range } = item;
     return { kind, count, reason, range };
+  }
+  if (item.kind === 'alert') {
+    const { kind, account, device, what, time } = item;
+    return { kind, account, ...(device && { device }), what, time: time.toISOString() };
   }
   const { status, sentAt } = item;
   return {

@@ -53,11 +53,17 @@ export function holeLine({ count, reason }: Extract<HistoryItem, { kind: 'hole' 
   return `      ── ${count === 1 ? 'a message is' : `${count} messages are`} missing here: ${reason} ──`;
 }
 
+/** An alert as a person reads it. */
+export function alertLine({ account, what }: Extract<HistoryItem, { kind: 'alert' }>, { own, nameOf }: People): string {
+  return `      !! ${account === own ? 'this account' : nameOf(account)}: ${printable(what)} !!`;
+}
+
 /** A stretch of a history with a line for each new day. */
 export function transcript(items: readonly HistoryItem[], people: People): string[] {
   let day = '';
   return items.flatMap((item) => {
     if (item.kind === 'hole') return [holeLine(item)];
+    if (item.kind === 'alert') return [alertLine(item, people)];
     const today = dayOf(item.serverTime);
     const heading = today === day ? [] : [`── ${today} ──`];
     day = today;

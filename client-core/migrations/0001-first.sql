@@ -113,27 +113,67 @@ CREATE TABLE party (
 ) STRICT;
 
 -- Every frame read or sent, for ever: its hash, the hash of the ciphertext that brought it, and where it stands (null
--- until an own one is accepted).
+-- until an own one is accepted). prev: the hash that it names as the one before, while that is not here; replaces: the
+-- hashes that it stands for, one after the other.
 CREATE TABLE frame (
   epoch INTEGER NOT NULL REFERENCES epoch,
   party INTEGER NOT NULL REFERENCES party,
   n INTEGER NOT NULL,
   hash BLOB NOT NULL,
   ciphertext_hash BLOB,
+  prev BLOB,
+  replaces BLOB,
   era INTEGER,
   number INTEGER,
   PRIMARY KEY (epoch, party, n)
 ) STRICT, WITHOUT ROWID;
 
--- Which frame stands at a sequence. A frame may stand at two.
+-- Which frame stands at a sequence. A frame may stand at two. other_hash: of an attempt under this n that is not the one
+-- kept in frame.
 CREATE TABLE place (
   epoch INTEGER NOT NULL REFERENCES epoch,
   era INTEGER NOT NULL,
   number INTEGER NOT NULL,
   party INTEGER NOT NULL,
   n INTEGER NOT NULL,
+  other_hash BLOB,
   PRIMARY KEY (epoch, era, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX place_by_frame ON place (epoch, party, era, n);
+
+-- What others said that they had seen, over numbers that are not all held here.
+CREATE TABLE seen_claim (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  era INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  PRIMARY KEY (epoch, era, last, first, party)
+) STRICT, WITHOUT ROWID;
+
+-- The newest frame of a device by its own word, until that frame is here.
+CREATE TABLE head_claim (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  n INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  PRIMARY KEY (epoch, party)
+) STRICT, WITHOUT ROWID;
+
+-- What a person is warned of, behind which sequence of a conversation (null: before any).
+CREATE TABLE alert (
+  id INTEGER PRIMARY KEY,
+  conversation INTEGER NOT NULL REFERENCES conversation,
+  account TEXT NOT NULL,
+  device INTEGER,
+  what TEXT NOT NULL,
+  epoch INTEGER REFERENCES epoch,
+  era INTEGER,
+  number INTEGER,
+  at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX alert_by_conversation ON alert (conversation, id);
 
 -- What a person sees. id = order time in ms << 20 | tie: id order is (epoch, era, number) order within a conversation.
 -- inbox: place in the order of release, null until released and for own messages.

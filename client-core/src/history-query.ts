@@ -1,4 +1,11 @@
-import { compareSequences, type AccountId, type DeviceAddress, type MessageId, type Sequence } from '@waxwing/protocol';
+import {
+  compareSequences,
+  parseEra,
+  type AccountId,
+  type DeviceAddress,
+  type MessageId,
+  type Sequence,
+} from '@waxwing/protocol';
 import type { ChangeBus } from './bus.ts';
 import type { ConversationId } from './conversation-id.ts';
 import type { MessageRow } from './history/messages.ts';
@@ -15,10 +22,11 @@ export type HistoryOptions = {
 };
 
 const LIMIT = 50;
+const BEFORE_ALL: Sequence = { era: parseEra(1), number: 0 };
 
 type Spot = { readonly epochNumber: number; readonly epoch: number; readonly sequence: Sequence };
 
-/** The history of one conversation: messages and holes in order, own pending ones last. */
+/** The history of one conversation: messages, holes and alerts in order, own pending ones last. */
 export function createHistoryQuery(
   parts: { readonly store: Store; readonly bus: ChangeBus; readonly own: DeviceAddress },
   conversation: { readonly id: number; readonly name: ConversationId; readonly peer: AccountId },
@@ -35,13 +43,13 @@ export function createHistoryQuery(
     const hasOlder = older_.length > before;
     const hasNewer = newer_.length > limit + newer;
     const rows = [...older_.slice(0, before).reverse(), ...newer_.slice(0, limit + newer)];
-    const holes = holesOf(store, conversation.id);
+    const between = [...holesOf(store, conversation.id), ...alertsOf(store, conversation.id)];
     const shown = rows.map((row) => ({
       spot: spotOf(row),
       item: { kind: 'message' as const, ...messageOf(store, row, conversation.name) },
     }));
     const [first, last] = [shown.at(0), shown.at(-1)];
-    const within = holes.filter(
+    const within = between.filter(
       ({ spot }) =>
         (!hasOlder || (first && compareSpots(spot, first.spot) > 0)) &&
         (!hasNewer || (last && compareSpots(spot, last.spot) < 0)),
@@ -107,5 +115,17 @@ function holesOf(store: Store, conversation: number): { spot: Spot; item: Histor
       },
     }));
     return [...numbered, ...chained];
+  });
+}
+
+/** The alerts of a conversation, each just behind the sequence where it was found. */
+function alertsOf(store: Store, conversation: number): { spot: Spot; item: HistoryItem }[] {
+  return store.alerts.of(conversation).map(({ id, account, device, what, at, atMs }) => {
+    const epoch = at && store.conversations.epochById(at.epoch);
+    const sequence = at ? { era: at.sequence.era, number: at.sequence.number + 0.25 } : BEFORE_ALL;
+    return {
+      spot: { epoch: epoch?.id ?? 0, epochNumber: epoch?.number ?? 0, sequence },
+      item: { kind: 'alert', id: `alert:${id}`, account, ...(device && { device }), what, time: new Date(atMs) },
+    };
   });
 }

@@ -34,7 +34,10 @@ export type Message = {
   readonly status: MessageStatus;
 };
 
-/** What a conversation's history shows, in order. `hole`: `count` messages are missing here. */
+/**
+ * What a conversation's history shows, in order. `hole`: `count` messages are missing here. `alert`: found here, as an
+ * event says it when it is found.
+ */
 export type HistoryItem =
   | ({ readonly kind: 'message' } & Message)
   | {
@@ -50,6 +53,17 @@ export type HistoryItem =
         readonly from: number;
         readonly to: number;
       } | null;
+    }
+  | {
+      readonly kind: 'alert';
+      /** Stable. */
+      readonly id: string;
+      readonly account: AccountId;
+      /** Absent where it is of the account. */
+      readonly device?: DeviceId;
+      /** Holds no content. */
+      readonly what: string;
+      readonly time: Date;
     };
 
 export function messageOf(store: Store, row: MessageRow, conversation: ConversationId): Message {

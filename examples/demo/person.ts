@@ -38,7 +38,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     const conversation = await client.direct(command.with);
     const { items } = conversation.history({ limit: 1_000 }).getSnapshot();
     const shown = items.map((item) =>
-      item.kind === 'hole' ? { hole: item.reason } : { id: item.id, text: item.text ?? '', status: item.status.state },
+      item.kind === 'message'
+        ? { id: item.id, text: item.text ?? '', status: item.status.state }
+        : { hole: item.kind === 'hole' ? item.reason : item.what },
     );
     tell({ type: 'history', items: shown });
     continue;

@@ -1,4 +1,4 @@
-/** A message as a history has it, or a hole. */
+/** A message as a history has it, or what is wrong there: a hole's reason, or an alert. */
 export type HistoryEntry =
   { readonly id: string; readonly text: string; readonly status: string } | { readonly hole: string };
 

@@ -121,6 +121,9 @@ export const limits = {
   httpAnswerMaxBytes: 64 * MiB,
   requestTimeoutMs: 20 * SECOND,
   seenMaxNumbers: 256,
+  seenClaimsKept: 16,
+  alertsPerConversation: 256,
+  alertRestMs: DAY,
 } as const;
 
 export type LimitName = keyof typeof limits;

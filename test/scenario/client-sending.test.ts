@@ -296,7 +296,7 @@ describe('a message that is refused for good', () => {
     await refused.retry();
     await world.wait(refused.reached('delivered'));
     const items = (await talk(world, bob, alice)).history().getSnapshot().items;
-    expect(items.map((item) => (item.kind === 'message' ? item.text : item.reason))).toEqual([
+    expect(items.map((item) => (item.kind === 'message' ? item.text : item.kind))).toEqual([
       'hi',
       'ho',
       'later',

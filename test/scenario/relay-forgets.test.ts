@@ -44,7 +44,9 @@ async function forget(): Promise<void> {
 }
 
 function texts(items: readonly HistoryItem[]): string[] {
-  return items.map((item) => (item.kind === 'message' ? (item.text ?? '') : `(${item.reason})`));
+  return items.map((item) =>
+    item.kind === 'message' ? (item.text ?? '') : `(${item.kind === 'hole' ? item.reason : item.what})`,
+  );
 }
 
 async function shows(client: Client, peer: Client, count: number): Promise<readonly HistoryItem[]> {

@@ -16,7 +16,7 @@ export async function say(world: ClientWorld, from: TestClient, to: TestClient, 
   return sent;
 }
 
-/** The history as it is shown: texts, and holes as `[count reason]`; own ones not sent yet end with a question mark. */
+/** The history as it is shown: texts, and holes as `[count reason]`, alerts after a `!`; own ones not sent yet end with a question mark. */
 export async function shown(world: ClientWorld, at: TestClient, peer: TestClient): Promise<string[]> {
   const conversation = await talk(world, at, peer);
   return conversation
@@ -24,6 +24,7 @@ export async function shown(world: ClientWorld, at: TestClient, peer: TestClient
     .getSnapshot()
     .items.map((item) => {
       if (item.kind === 'hole') return `[${item.count} ${item.reason}]`;
+      if (item.kind === 'alert') return `!${item.what}`;
       return `${item.text ?? ''}${item.sequence === null ? '?' : ''}`;
     });
 }

@@ -115,7 +115,9 @@ async function run(order: StepOrder): Promise<StepReport> {
     look();
   });
   const history = conversation.history({ limit: 1_000_000 }).getSnapshot().items;
-  const texts = history.map((item) => (item.kind === 'message' ? (item.text ?? '') : `(${item.reason})`));
+  const texts = history.map((item) =>
+    item.kind === 'message' ? (item.text ?? '') : `(${item.kind === 'hole' ? item.reason : item.what})`,
+  );
   const { state } = client.connection.getSnapshot();
   await client.close();
   return { account: client.account, history: texts, state };

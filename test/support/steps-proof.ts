@@ -129,7 +129,9 @@ async function waitFor(client: Client, peer: string, count: number): Promise<str
     const unsubscribe = history.subscribe(look);
     look();
   });
-  return read().map((item) => (item.kind === 'message' ? (item.text ?? '') : `(${item.reason})`));
+  return read().map((item) =>
+    item.kind === 'message' ? (item.text ?? '') : `(${item.kind === 'hole' ? item.reason : item.what})`,
+  );
 }
 
 /** Runs the client to its end, or to its kill. */

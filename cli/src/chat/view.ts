@@ -1,5 +1,5 @@
 import type { DirectConversation, HistoryItem, Message } from '@waxwing/client-core';
-import { dayOf, holeLine, messageLines, type People } from '../transcript.ts';
+import { alertLine, dayOf, holeLine, messageLines, type People } from '../transcript.ts';
 import { printable } from '../printable.ts';
 import type { Screen } from './screen.ts';
 
@@ -106,7 +106,8 @@ export class ConversationView {
   }
 
   #lines(item: HistoryItem): string[] {
-    return item.kind === 'hole' ? [holeLine(item)] : messageLines(item, this.#people);
+    if (item.kind === 'hole') return [holeLine(item)];
+    return item.kind === 'alert' ? [alertLine(item, this.#people)] : messageLines(item, this.#people);
   }
 
   #statusOf(item: Message, before: Message): void {

@@ -1,4 +1,5 @@
 import {
+  limits,
   parseAccountId,
   parseDeviceId,
   parseEra,
@@ -10,11 +11,16 @@ import type { Range, Ranges } from '../sync/ranges.ts';
 import type { Db } from './database.ts';
 import { blob, blobOrNull, integer, integerOrNull, text } from './row.ts';
 
-/** `ciphertextHash` is null for own frames, `stands` until one is accepted. */
+/**
+ * `ciphertextHash` is null for own frames, `stands` until one is accepted. `prev` is the hash that it names as the one
+ * before, there only while that one is not here; `replaces` the hashes that it stands for.
+ */
 export type FrameRow = {
   readonly hash: Uint8Array;
   readonly ciphertextHash: Uint8Array | null;
   readonly stands: Sequence | null;
+  readonly prev?: Uint8Array;
+  readonly replaces?: readonly Uint8Array[];
 };
 
 /** A number's place and the hash of the frame that stands there. */
@@ -59,28 +65,33 @@ export class FrameStore {
 
   frame(epoch: number, party: number, n: number): FrameRow | undefined {
     const row = this.#db.get(
-      'SELECT hash, ciphertext_hash, era, number FROM frame WHERE epoch = ? AND party = ? AND n = ?',
+      'SELECT hash, ciphertext_hash, prev, replaces, era, number FROM frame WHERE epoch = ? AND party = ? AND n = ?',
       epoch,
       party,
       n,
     );
     if (row === undefined) return undefined;
-    const era = integerOrNull(row, 'era');
+    const [era, prev, replaces] = [integerOrNull(row, 'era'), blobOrNull(row, 'prev'), blobOrNull(row, 'replaces')];
     return {
       hash: blob(row, 'hash'),
       ciphertextHash: blobOrNull(row, 'ciphertext_hash'),
       stands: era === null ? null : { era: parseEra(era), number: integer(row, 'number') },
+      ...(prev && { prev }),
+      ...(replaces && { replaces: toHashes(replaces) }),
     };
   }
 
   insertFrame(epoch: number, party: number, n: number, frame: FrameRow): void {
     this.#db.run(
-      'INSERT INTO frame (epoch, party, n, hash, ciphertext_hash, era, number) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO frame (epoch, party, n, hash, ciphertext_hash, prev, replaces, era, number)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       epoch,
       party,
       n,
       frame.hash,
       frame.ciphertextHash,
+      frame.prev ?? null,
+      frame.replaces && frame.replaces.length > 0 ? Buffer.concat(frame.replaces) : null,
       frame.stands?.era ?? null,
       frame.stands?.number ?? null,
     );
@@ -96,6 +107,48 @@ export class FrameStore {
       party,
       n,
     );
+  }
+
+  /** What a frame names as the one before was compared. */
+  clearPrev(epoch: number, party: number, n: number): void {
+    this.#db.run('UPDATE frame SET prev = NULL WHERE epoch = ? AND party = ? AND n = ?', epoch, party, n);
+  }
+
+  /** Another attempt under this n came: what follows may name it or what it stands for. At most `replacesPerFrame` are kept. */
+  addReplaces(epoch: number, party: number, n: number, frame: Pick<FrameRow, 'hash' | 'replaces'>): void {
+    const before = this.frame(epoch, party, n)?.replaces ?? [];
+    const all = [...before, frame.hash, ...(frame.replaces ?? [])].slice(0, limits.replacesPerFrame);
+    this.#db.run(
+      'UPDATE frame SET replaces = ? WHERE epoch = ? AND party = ? AND n = ?',
+      Buffer.concat(all),
+      epoch,
+      party,
+      n,
+    );
+  }
+
+  /** The numbers in an era of a device's frame n, of the nearest lower n that has one, and of the nearest higher. */
+  aroundN(
+    epoch: number,
+    party: number,
+    era: EraNumber,
+    n: number,
+  ): { below: number | undefined; same: number | undefined; above: number | undefined } {
+    const find = (condition: string): number | undefined => {
+      const row = this.#db.get(
+        `SELECT number FROM place WHERE epoch = ? AND party = ? AND era = ? AND ${condition} LIMIT 1`,
+        epoch,
+        party,
+        era,
+        n,
+      );
+      return row && integer(row, 'number');
+    };
+    return {
+      below: find('n < ? ORDER BY n DESC, number DESC'),
+      same: find('n = ?'),
+      above: find('n > ? ORDER BY n, number'),
+    };
   }
 
   /** Another frame was accepted under an n of this device. */
@@ -138,21 +191,23 @@ export class FrameStore {
     return row && { party: integer(row, 'party'), n: integer(row, 'n') };
   }
 
-  insertPlace(epoch: number, sequence: Sequence, party: number, n: number): void {
+  /** `otherHash`: of what stands there, where it is another attempt than the frame that is kept under this n. */
+  insertPlace(epoch: number, sequence: Sequence, party: number, n: number, otherHash?: Uint8Array): void {
     this.#db.run(
-      'INSERT INTO place (epoch, era, number, party, n) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO place (epoch, era, number, party, n, other_hash) VALUES (?, ?, ?, ?, ?, ?)',
       epoch,
       sequence.era,
       sequence.number,
       party,
       n,
+      otherHash ?? null,
     );
   }
 
   /** The hashes placed from `from` to `to` of an era, in order. */
   hashes(epoch: number, era: EraNumber, from: number, to: number): PlacedHash[] {
     const rows = this.#db.all(
-      `SELECT place.number AS number, frame.hash AS hash FROM place
+      `SELECT place.number AS number, coalesce(place.other_hash, frame.hash) AS hash FROM place
        JOIN frame ON frame.epoch = place.epoch AND frame.party = place.party AND frame.n = place.n
        WHERE place.epoch = ? AND place.era = ? AND place.number BETWEEN ? AND ? ORDER BY place.number`,
       epoch,
@@ -162,4 +217,8 @@ export class FrameStore {
     );
     return rows.map((row) => ({ number: integer(row, 'number'), hash: blob(row, 'hash') }));
   }
+}
+
+function toHashes(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: bytes.length / 32 }, (_, index) => bytes.subarray(index * 32, index * 32 + 32));
 }

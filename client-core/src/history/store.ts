@@ -1,3 +1,5 @@
+import { AlertStore } from './alerts.ts';
+import { ClaimStore } from './claims.ts';
 import { ConsumerStore } from './consumers.ts';
 import { ConversationStore } from './conversations.ts';
 import { CoverageStore } from './coverage.ts';
@@ -24,6 +26,8 @@ export type Store = {
   readonly held: HeldStore;
   readonly receipts: ReceiptStore;
   readonly consumers: ConsumerStore;
+  readonly claims: ClaimStore;
+  readonly alerts: AlertStore;
   /** Runs `work` in one transaction: all of it is durable when this returns, or nothing of it happened. */
   transaction<T>(work: () => T): T;
   close(): void;
@@ -43,6 +47,8 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     held: new HeldStore(db),
     receipts: new ReceiptStore(db),
     consumers: new ConsumerStore(db),
+    claims: new ClaimStore(db),
+    alerts: new AlertStore(db),
     transaction: (work) => db.transaction(work),
     close: () => db.close(),
   };

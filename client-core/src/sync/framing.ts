@@ -6,8 +6,6 @@ import {
   encodeSubmitBody,
   firstPrev,
   frameKinds,
-  limits,
-  sha256,
   type AccountId,
   type DeviceBundleJson,
   type Frame,
@@ -15,12 +13,11 @@ import {
   type MessageId,
   type Recipient,
   type RecipientDevice,
-  type Seen,
 } from '@waxwing/protocol';
 import type { Overlay } from '../session/overlay.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { highest } from './ranges.ts';
+import { newestSeen } from './seen.ts';
 
 /** By `addressKey` of the device. */
 export type Bundles = ReadonlyMap<string, DeviceBundleJson>;
@@ -55,7 +52,7 @@ export class Framing {
     replaces: readonly Uint8Array[],
   ): Uint8Array {
     const { local } = this.#context;
-    const seen = epoch.id === undefined ? undefined : this.#seen(epoch.id);
+    const seen = epoch.id === undefined ? undefined : newestSeen(this.#context.store, epoch.id);
     return encodeFrame({
       ...this.#common(content),
       place: {
@@ -148,27 +145,7 @@ export class Framing {
   #addedIn(): number {
     return this.#contacts.device(this.#context.local.address)?.addedIn ?? 1;
   }
-
-  /** The run without a hole that ends at the highest number held of the newest era. */
-  #seen(epoch: number): Seen | undefined {
-    const { coverage, frames } = this.#context.store;
-    const row = coverage.view(epoch).eras.at(-1);
-    const run = row?.held.at(-1);
-    if (row === undefined || run === undefined) return undefined;
-    const to = highest(row.held);
-    const from = Math.max(run.from, to - limits.seenMaxNumbers + 1);
-    const hashes = frames.hashes(epoch, row.era, from, to);
-    if (hashes.length !== to - from + 1) return undefined;
-    const parts = hashes.flatMap(({ number, hash }) => [numberBytes(number), hash]);
-    return { era: row.era, from, to, hash: sha256(...parts) };
-  }
 }
 
 /** The kind and body of a frame that stands for a message that was taken back. */
 export const voidContent = { kind: frameKinds.void, body: new Uint8Array(0) };
-
-function numberBytes(number: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(number));
-  return bytes;
-}

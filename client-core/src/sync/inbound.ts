@@ -12,6 +12,7 @@ import {
 import type { HeldReason } from '../history/held.ts';
 import type { DecryptFailure } from '../session/crypto.ts';
 import type { Overlay } from '../session/overlay.ts';
+import type { Alarm } from './alarm.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
@@ -165,7 +166,7 @@ export class Inbound {
 
   /** Takes a batch in, at least its first and as many as the time allows; answers how many. */
   async #take(arriving: readonly Arriving[], maxMs: number | undefined): Promise<number | 'store full'> {
-    const { work, clock, events } = this.#context;
+    const { work, clock } = this.#context;
     let taken = 0;
     try {
       const done = await work.run(async (overlay) => {
@@ -180,7 +181,6 @@ export class Inbound {
       });
       if (done.committed) this.#events.committed(done.committed);
       tellPlaced(this.#context, done.placing);
-      for (const alert of done.alerts) events.emit(alert);
       if (done.received) this.#events.received();
       for (const account of done.newSessions) void this.retryHeld(account);
       return taken;
@@ -255,14 +255,13 @@ export class Inbound {
     const { store, clock } = this.#context;
     const nowMs = clock.now();
     const placing = new Placing(store, nowMs);
-    const alerts: { type: 'securityAlert'; account: AccountId; device: Envelope['sender']['device']; what: string }[] =
-      [];
     let received = false;
     let committed: Position | undefined;
     const newSessions = new Set<AccountId>();
     for (const [item, outcome] of outcomes) {
       const alert = (what: string) => {
-        if (item.envelope) alerts.push({ type: 'securityAlert', ...item.envelope.sender, what });
+        const at = item.envelope && this.#at(item.envelope);
+        if (item.envelope) placing.alarm({ ...item.envelope.sender, what, ...(at && { at }) });
       };
       switch (outcome.type) {
         case 'skip':
@@ -295,7 +294,7 @@ export class Inbound {
     }
     placing.finish();
     if (committed) store.device.setCommitted(committed);
-    return { placing, alerts, received, committed, newSessions };
+    return { placing, received, committed, newSessions };
   }
 
   #repeat(placing: Placing, envelope: SequencedEnvelope, addedIn: number, ciphertextHash: Uint8Array): void {
@@ -325,7 +324,15 @@ export class Inbound {
     store.receipts.follow(epoch.id, party);
     const placed: PlacedFrame = { epoch: epoch.id, party, n: envelope.n, hash, ciphertextHash, met: envelope };
     const message = toMessage(frame, envelope, conversation.id, epoch.id, party);
-    return placing.place({ ...placed, ...(message && { message }) }) !== 'contradiction';
+    const claims = frame.place;
+    return placing.place({ ...placed, ...(claims && { claims }), ...(message && { message }) }) !== 'contradiction';
+  }
+
+  /** Where an envelope says that it stands, if that is in a conversation with its sender. */
+  #at(envelope: Envelope): Alarm['at'] {
+    if (envelope.type === 'direct' || !this.#isKnown(envelope)) return undefined;
+    const epoch = this.#context.store.conversations.epochByHandle(envelope.handle);
+    return epoch && { epoch: epoch.id, sequence: envelope.sequence };
   }
 
   #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {

@@ -1,7 +1,8 @@
-import type { Sequence } from '@waxwing/protocol';
+import { sameBytes, type Sequence } from '@waxwing/protocol';
 import type { HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/messages.ts';
 import type { Store } from '../history/store.ts';
+import { noteAlarm, type Alarm } from './alarm.ts';
 import { contains, count, missing } from './ranges.ts';
 import {
   gaps,
@@ -15,6 +16,7 @@ import {
   type Gap,
   type Met,
 } from './sequencer.ts';
+import { standFor, Witness, type FrameClaims } from './witness.ts';
 
 /** A frame that was read, or sent and accepted, and where the relay put it. */
 export type PlacedFrame = {
@@ -26,6 +28,8 @@ export type PlacedFrame = {
   readonly met: Met;
   /** What a person sees of it; absent for what has no visible effect. */
   readonly message?: NewMessage;
+  /** What it says of other frames; absent of an own frame. */
+  readonly claims?: FrameClaims;
 };
 
 type State = { readonly before: EpochView; readonly conversation: number; view: EpochView };
@@ -46,10 +50,24 @@ export class Placing {
   readonly filled = new Set<number>();
   readonly opened: { conversation: number; count: number; reason: HoleReason }[] = [];
   released = false;
+  /** What was found that an honest relay and honest contacts do not do, each once. */
+  readonly alarms: Alarm[] = [];
+  readonly witness: Witness;
 
   constructor(store: Store, nowMs: number) {
     this.#store = store;
     this.#nowMs = nowMs;
+    this.witness = new Witness(store, {
+      contradiction: ({ epoch, party, sequence, what }) => {
+        this.alarm({ ...store.frames.address(party), what, at: { epoch, sequence } });
+      },
+      unheard: (epoch, gaps) => {
+        // What the relay does not count any more in an era that is over, it lost.
+        const last = this.view(epoch).eras.at(-1)?.era;
+        this.give(epoch, gaps, gaps.every(({ era }) => era === last) ? 'awaiting sender' : 'lost');
+      },
+      view: (epoch) => this.view(epoch),
+    });
   }
 
   view(epoch: number): EpochView {
@@ -64,24 +82,31 @@ export class Placing {
     const taken = frames.place(epoch, met.sequence);
     if (taken && (taken.party !== party || taken.n !== n)) return 'contradiction';
     const known = frames.frame(epoch, party, n);
-    if (known && Buffer.compare(known.hash, frame.hash) !== 0) return 'contradiction';
+    const isOther = known !== undefined && !sameBytes(known.hash, frame.hash);
+    const self = { hash: frame.hash, replaces: frame.claims?.replaces ?? [] };
+    if (isOther && (taken || !standFor(known, self))) return 'contradiction';
     const { view, arrival } = hold(before, met);
     this.#set(epoch, view);
     if (taken) return 'repeat';
-    frames.insertPlace(epoch, met.sequence, party, n);
+    this.witness.takesPlace(frame);
+    frames.insertPlace(epoch, met.sequence, party, n, isOther ? frame.hash : undefined);
     if (known?.stands) {
-      this.#stand(frame, known.stands);
+      if (isOther) frames.addReplaces(epoch, party, n, self);
+      else this.#stand(frame, known.stands);
       this.#release(epoch);
       return 'repeat';
     }
     if (known) {
       frames.setStands(epoch, party, n, met.sequence);
     } else {
+      const prev = this.witness.comes(frame);
       this.#chain(frame);
       frames.insertFrame(epoch, party, n, {
         hash: frame.hash,
         ciphertextHash: frame.ciphertextHash,
         stands: met.sequence,
+        ...(prev && { prev }),
+        replaces: self.replaces,
       });
       if (coverage.fillChainHole(epoch, party, n, this.#nowMs)) this.filled.add(this.#conversation(epoch));
     }
@@ -121,9 +146,19 @@ export class Placing {
     this.#release(epoch);
   }
 
-  /** Writes the views back. */
+  /** Notes what was found; the same of one device within a transaction counts once. */
+  alarm(alarm: Alarm): void {
+    const { account, device, what } = alarm;
+    if (this.alarms.some((one) => one.account === account && one.device === device && one.what === what)) return;
+    this.alarms.push(alarm);
+    const conversation = noteAlarm(this.#store, alarm, this.#nowMs);
+    if (conversation !== undefined) this.touched.add(conversation);
+  }
+
+  /** Compares what frames say of others, and writes the views back. */
   finish(): void {
     const { coverage } = this.#store;
+    this.witness.finish();
     for (const [epoch, { before, view }] of this.#views) {
       if (before !== view) coverage.save(epoch, before, view, 'awaiting sender', this.#nowMs);
     }

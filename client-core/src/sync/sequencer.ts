@@ -103,6 +103,14 @@ export function standing(view: EpochView, a: Sequence, b: Sequence): Sequence {
   return forgotten ? later : earlier;
 }
 
+/** The highest number of an era that the relay told of; undefined for an era that it did not name, or before the start. */
+export function toldOf(view: EpochView, era: EraNumber): number | undefined {
+  const index = view.eras.findIndex((row) => row.era === era);
+  const row = view.eras[index];
+  if (row === undefined || view.start === undefined || era < view.start.era) return undefined;
+  return expected(view, row, index).to;
+}
+
 function expected(view: EpochView, row: EraView, index: number): Range {
   const { start, floor } = view;
   if (start === undefined || row.era < start.era) return { from: 1, to: 0 };

@@ -20,6 +20,9 @@ export function tellPlaced({ bus, events, store }: SyncContext, placing: Placing
     const id = idOf(conversation);
     if (id) events.emit({ type: 'hole', conversation: id, count, reason });
   }
+  for (const { account, device, what } of placing.alarms) {
+    events.emit({ type: 'securityAlert', account, ...(device && { device }), what });
+  }
   for (const conversation of placing.filled) {
     const id = idOf(conversation);
     if (id) events.emit({ type: 'holeFilled', conversation: id });
