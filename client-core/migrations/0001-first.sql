@@ -41,11 +41,20 @@ CREATE TABLE device_list (
   signed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- A newer list of an account, as its devices name it, until it is here.
+CREATE TABLE list_claim (
+  account TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  hash_prefix BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- told_ms: when the other side was last told what this device holds.
 CREATE TABLE conversation (
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
   peer TEXT UNIQUE,
-  created_at_ms INTEGER NOT NULL
+  created_at_ms INTEGER NOT NULL,
+  told_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- A stretch of a conversation under one handle. It starts at the first sequence that this device holds.

@@ -158,6 +158,7 @@ export function createClientOn(
   function open(peer: AccountId): DirectConversation {
     const known = store.conversations.byPeer(peer);
     const row = known ?? store.transaction(() => store.conversations.ensureDirect(peer, clock.now()));
+    engine.opened(row.id);
     return createDirectConversation(row, parts);
   }
 

@@ -5,10 +5,8 @@ import {
   accountIdFromBytes,
   messageIdFromBytes,
   parseDeviceId,
-  parseEra,
   uuidToBytes,
   type DeviceAddress,
-  type EraNumber,
   type Handle,
   type MessageId,
 } from './ids.ts';
@@ -16,6 +14,7 @@ import { keyLabels } from './labels.ts';
 import { limits } from './limits.ts';
 import { paddingField } from './padding.ts';
 import { atMost, decode, exactly, fromHandle, malformed, refuseOver, toCount, toHandle, toNumber } from './schema.ts';
+import { fromSeen, toSeen, type Seen } from './seen.ts';
 import { frameVersion } from './version.ts';
 
 /** Frame kinds by name. Sequenced ones take a number; direct ones go device to device. A number without a name is kept as it is. */
@@ -26,11 +25,10 @@ export const frameKinds = {
   void: 2,
   /** Direct: a ReceiptBody. */
   receipt: 3,
+  /** Direct: a HeadsBody. */
+  heads: 8,
 } as const;
 export type FrameKindName = keyof typeof frameKinds;
-
-/** The longest hole-free run that ends at the highest contiguous number of the newest era that the sender holds. */
-export type Seen = { readonly era: EraNumber; readonly from: number; readonly to: number; readonly hash: Uint8Array };
 
 /** The sender's own device list, by version and the first 8 bytes of its hash. */
 export type ListClaim = { readonly version: number; readonly hashPrefix: Uint8Array };
@@ -119,15 +117,4 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     sentAtMs: toNumber(message.sentAtMs, 'sent at'),
     body: message.body,
   };
-}
-
-function fromSeen({ era, from, to, hash }: Seen) {
-  return { era: BigInt(era), from: BigInt(from), to: BigInt(to), hash };
-}
-
-function toSeen(shape: { era: bigint; from: bigint; to: bigint; hash: Uint8Array }): Seen {
-  const from = toCount(toNumber(shape.from, 'seen'), 'seen');
-  const to = toNumber(shape.to, 'seen');
-  if (to < from || to - from >= limits.seenMaxNumbers) malformed('seen');
-  return { era: parseEra(toNumber(shape.era, 'era')), from, to, hash: exactly(shape.hash, 32, 'seen') };
 }

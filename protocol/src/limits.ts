@@ -124,6 +124,8 @@ export const limits = {
   seenClaimsKept: 16,
   alertsPerConversation: 256,
   alertRestMs: DAY,
+  headsAskedEveryMs: MINUTE,
+  headsToldEveryMs: 10 * MINUTE,
 } as const;
 
 export type LimitName = keyof typeof limits;

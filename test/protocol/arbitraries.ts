@@ -15,6 +15,7 @@ import {
   type Envelope,
   type ErrorCode,
   type Frame,
+  type HeadsClaim,
   type ListedDevice,
   type Mark,
   type Recipient,
@@ -241,6 +242,11 @@ export const receipt: fc.Arbitrary<Watermark[]> = fc.array(
     except: fc.array(range, { maxLength: 4 }),
   }),
   { maxLength: 4 },
+);
+
+export const heads: fc.Arbitrary<HeadsClaim> = record(
+  { handle },
+  { head: fc.record({ n: count32, frameHash: hash }), seen },
 );
 
 const publicKey = bytes(33).map((key) => {

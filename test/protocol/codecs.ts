@@ -4,6 +4,7 @@ import {
   decodeDownBatch,
   decodeEnvelope,
   decodeFrame,
+  decodeHeads,
   decodeReceipt,
   decodeSignedDeviceList,
   decodeSubmitBody,
@@ -12,6 +13,7 @@ import {
   encodeDownBatch,
   encodeEnvelope,
   encodeFrame,
+  encodeHeads,
   encodeReceipt,
   encodeSignedDeviceList,
   encodeSubmitBody,
@@ -89,6 +91,7 @@ const envelope = codec({
 });
 const frame = codec({ name: 'frame', values: arbitrary.frame, encode: encodeFrame, decode: decodeFrame });
 const content = codec({ name: 'content', values: arbitrary.content, encode: encodeContent, decode: decodeContent });
+const heads = codec({ name: 'heads', values: arbitrary.heads, encode: encodeHeads, decode: decodeHeads });
 const receipt = codec({ name: 'receipt', values: arbitrary.receipt, encode: encodeReceipt, decode: decodeReceipt });
 const deviceList = codec({
   name: 'device list',
@@ -118,6 +121,7 @@ export const codecs: readonly AnyCodec[] = [
   envelope,
   frame,
   content,
+  heads,
   receipt,
   deviceList,
   signedDeviceList,

@@ -5,6 +5,7 @@ import {
   decodeDownBatch,
   decodeEnvelope,
   decodeFrame,
+  decodeHeads,
   decodeReceipt,
   decodeSignedDeviceList,
   decodeSubmitBody,
@@ -25,6 +26,7 @@ import { DeviceListSchema, SignedDeviceListSchema } from '../../protocol/src/gen
 import {
   ContentBodySchema,
   FrameSchema,
+  HeadsBodySchema,
   ReceiptBodySchema,
   WatermarkKind,
 } from '../../protocol/src/gen/waxwing/v1/frame_pb.ts';
@@ -371,6 +373,22 @@ describe('content', () => {
       'an answer to what is no message id': [bytesOf(ContentBodySchema, { text: 'x', replyTo: b(5) })],
     },
     decodeContent,
+  );
+});
+
+describe('what a device says that it holds', () => {
+  const heads = (wrong: object) => bytesOf(HeadsBodySchema, { handle: b(32), n: 3, frameHash: b(32), ...wrong });
+  const seen = { era: 5n, from: 2n, to: 4n, hash: b(32) };
+
+  expectRefusals(
+    {
+      'a short handle': [heads({ handle: b(2) })],
+      'no hash': [heads({ frameHash: b(0) })],
+      'a hash of no frame': [heads({ n: 0 })],
+      'a run that ends before it begins': [heads({ seen: { ...seen, to: 1n } })],
+      'a run that is too long': [heads({ seen: { ...seen, to: 258n } })],
+    },
+    decodeHeads,
   );
 });
 

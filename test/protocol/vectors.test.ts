@@ -47,6 +47,7 @@ const codecFiles = [
   'envelope',
   'frame',
   'content',
+  'heads',
   'receipt',
   'device-list',
 ];

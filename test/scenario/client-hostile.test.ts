@@ -177,7 +177,8 @@ describe('a peer', () => {
     await sayAll(world, alice, bob, 'from the future');
     await world.run(500);
     const items = (await talk(world, bob, alice)).history().getSnapshot().items;
-    const last = items.at(-1);
+    // What it sent differs here from what it holds itself, so there are alerts behind it.
+    const last = items.filter(({ kind }) => kind === 'message').at(-1);
     expect(last).toMatchObject({ kind: 'message', status: { state: 'received' } });
     expect(last && 'text' in last).toBe(false);
   });

@@ -22,7 +22,17 @@ import {
   type ListedDevice,
   type TokenClaims,
 } from '@waxwing/protocol';
-import { content, deviceList, downs, envelope, frame, receipt, submitBody, ups } from '../protocol/arbitraries.ts';
+import {
+  content,
+  deviceList,
+  downs,
+  envelope,
+  frame,
+  heads,
+  receipt,
+  submitBody,
+  ups,
+} from '../protocol/arbitraries.ts';
 import { codecs } from '../protocol/codecs.ts';
 import { plain } from '../protocol/plain.ts';
 
@@ -64,6 +74,7 @@ freeze('submit-body', vectorsOf('submit body', draw(submitBody, 12)));
 freeze('envelope', vectorsOf('envelope', draw(envelope, 12)));
 freeze('frame', vectorsOf('frame', draw(frame, 16)));
 freeze('content', vectorsOf('content', draw(content, 8)));
+freeze('heads', vectorsOf('heads', draw(heads, 8)));
 freeze('receipt', vectorsOf('receipt', draw(receipt, 8)));
 freeze('device-list', vectorsOf('device list', draw(deviceList, 8)));
 

@@ -41,6 +41,16 @@ export class ConversationStore {
     return row && toConversation(row);
   }
 
+  /** When the other side was last told what this device holds; 0 before it was. */
+  toldAtMs(id: number): number {
+    const row = this.#db.get('SELECT told_ms FROM conversation WHERE id = ?', id);
+    return row ? integer(row, 'told_ms') : 0;
+  }
+
+  setTold(id: number, nowMs: number): void {
+    this.#db.run('UPDATE conversation SET told_ms = ? WHERE id = ?', nowMs, id);
+  }
+
   all(): ConversationRow[] {
     return this.#db.all('SELECT id, peer, created_at_ms FROM conversation').map(toConversation);
   }

@@ -1,13 +1,15 @@
 import {
   decodeSignedDeviceList,
   encodeSignedDeviceList,
+  parseAccountId,
   readDeviceList,
   type AccountId,
   type DeviceList,
+  type ListClaim,
   type SignedDeviceList,
 } from '@waxwing/protocol';
 import type { Db } from './database.ts';
-import { blob } from './row.ts';
+import { blob, integer, text } from './row.ts';
 
 export type KeptList = { readonly signed: SignedDeviceList; readonly list: DeviceList };
 
@@ -32,5 +34,29 @@ export class DeviceListStore {
       list.version,
       encodeSignedDeviceList(signed),
     );
+  }
+
+  /** What an account's devices said of a list that is newer than the one kept. */
+  claim(account: AccountId): ListClaim | undefined {
+    const row = this.#db.get('SELECT version, hash_prefix FROM list_claim WHERE account = ?', account);
+    return row && { version: integer(row, 'version'), hashPrefix: blob(row, 'hash_prefix') };
+  }
+
+  keepClaim(account: AccountId, { version, hashPrefix }: ListClaim): void {
+    this.#db.run(
+      'INSERT OR REPLACE INTO list_claim (account, version, hash_prefix) VALUES (?, ?, ?)',
+      account,
+      version,
+      hashPrefix,
+    );
+  }
+
+  dropClaim(account: AccountId): void {
+    this.#db.run('DELETE FROM list_claim WHERE account = ?', account);
+  }
+
+  /** Accounts that have a newer list than the one kept, by their own word. */
+  claimed(): AccountId[] {
+    return this.#db.all('SELECT account FROM list_claim').map((row) => parseAccountId(text(row, 'account')));
   }
 }

@@ -162,6 +162,16 @@ export class FrameStore {
     return row ? integer(row, 'n') : 0;
   }
 
+  /** The highest n of a device that has a place, or 0. */
+  acceptedHead(epoch: number, party: number): number {
+    const row = this.#db.get(
+      'SELECT n FROM frame WHERE epoch = ? AND party = ? AND era IS NOT NULL ORDER BY n DESC LIMIT 1',
+      epoch,
+      party,
+    );
+    return row ? integer(row, 'n') : 0;
+  }
+
   /** The n of a device within a range that are not held, in order. Costs what is held of the range. */
   missingN(epoch: number, party: number, within: Range): Ranges {
     const held = this.#db.all(

@@ -9,10 +9,12 @@ import {
 import type { KeptList } from '../history/device-lists.ts';
 import type { Peer } from '../session/crypto.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
+import { noteAlarm, type Alarm } from './alarm.ts';
 import type { SyncContext } from './context.ts';
 import type { Bundles } from './framing.ts';
 import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
 import { checkList } from './list-check.ts';
+import { settleListClaim, splitList } from './list-gossip.ts';
 import { tellFull } from './told.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 
@@ -156,21 +158,42 @@ export class Contacts {
       case 'same':
         return 'same';
       case 'refused':
-        events.emit({ type: 'securityAlert', account, what: `device list refused: ${check.what}` });
+        this.#alert({ account, what: `device list refused: ${check.what}` });
         return 'refused';
       case 'newer': {
         if (signed === undefined) return 'refused';
         const next = { signed, list: check.list };
-        store.transaction(() => store.lists.put(next));
+        const splits = store.transaction(() => {
+          store.lists.put(next);
+          return settleListClaim(store, account, next);
+        });
         this.#kept.set(account, next);
-        if (check.identityChanged) events.emit({ type: 'identityChanged', account });
+        if (splits) this.#alert({ account, what: splitList });
+        if (check.identityChanged) {
+          this.#note({ account, what: 'identity changed' });
+          events.emit({ type: 'identityChanged', account });
+        }
         const known = new Set(kept?.list.devices.map(({ device }) => device));
         for (const { device } of kept ? check.list.devices : []) {
-          if (!known.has(device)) events.emit({ type: 'deviceAdded', account, device });
+          if (known.has(device)) continue;
+          this.#note({ account, device, what: 'device added' });
+          events.emit({ type: 'deviceAdded', account, device });
         }
         this.#onNewer(account);
         return 'newer';
       }
     }
+  }
+
+  #alert(alarm: Pick<Alarm, 'account' | 'what'>): void {
+    this.#note(alarm);
+    this.#context.events.emit({ type: 'securityAlert', ...alarm });
+  }
+
+  /** What an event tells is in the history too. */
+  #note(alarm: Alarm): void {
+    const { store, clock, bus } = this.#context;
+    const conversation = store.transaction(() => noteAlarm(store, alarm, clock.now()));
+    if (conversation !== undefined) bus.tell({ conversations: new Set([conversation]), inbox: false });
   }
 }

@@ -2,6 +2,7 @@ import {
   limits,
   type Deliver,
   type Frame,
+  type Handle,
   type Mark,
   type MessageId,
   type Position,
@@ -13,7 +14,9 @@ import { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { Framing } from './framing.ts';
 import { GapKeeper } from './gap-keeper.ts';
+import { Heads } from './heads.ts';
 import { Inbound } from './inbound.ts';
+import { takeListClaim } from './list-gossip.ts';
 import { Outbox } from './outbox.ts';
 import { Placing } from './placing.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
@@ -27,6 +30,7 @@ export class SyncEngine {
   readonly #context: SyncContext;
   readonly #inbound: Inbound;
   readonly #receipts: Receipts;
+  readonly #heads: Heads;
   readonly #gaps: GapKeeper;
   readonly #prekeys: PrekeyKeeper;
   readonly #onReady: () => void;
@@ -50,12 +54,16 @@ export class SyncEngine {
     const framing = new Framing(context, this.contacts);
     this.outbox = new Outbox(context, this.contacts, framing, newId);
     this.#receipts = new Receipts(context, this.contacts, framing, newId);
+    this.#heads = new Heads(context, { contacts: this.contacts, framing, newId }, (handles) =>
+      this.#beside(() => this.#lookForTails(handles)),
+    );
     this.#gaps = new GapKeeper(context);
     this.#prekeys = new PrekeyKeeper(context, keyserver);
     this.#inbound = new Inbound(context, this.contacts, {
       committed: (position) => this.#link?.ack(position),
       received: () => this.#receipts.schedule(),
-      directFrame: (frame) => this.#takeDirect(frame),
+      frameRead: (frame, placing) => this.#takeList(frame, placing),
+      directFrame: (frame, placing) => this.#takeDirect(frame, placing),
       drained: () => this.#beside(() => this.#caughtUp()),
     });
     context.bus.subscribe(({ conversations }) => this.#gaps.lookAt(conversations));
@@ -79,7 +87,13 @@ export class SyncEngine {
     this.#inbound.disconnected();
     this.outbox.disconnected();
     this.#receipts.disconnected();
+    this.#heads.disconnected();
     this.#gaps.disconnected();
+  }
+
+  /** A person looks at a conversation. */
+  opened(conversation: number): void {
+    if (!this.#stopped) this.#heads.opened(conversation);
   }
 
   committed(): Position | undefined {
@@ -96,7 +110,8 @@ export class SyncEngine {
     this.#stopped = true;
     this.disconnected();
     this.contacts.stop();
-    await Promise.all([this.#inbound.stop(), this.outbox.stop(), this.#receipts.stop(), this.#prekeys.stop()]);
+    const parts = [this.#inbound, this.outbox, this.#receipts, this.#heads, this.#prekeys];
+    await Promise.all(parts.map((part) => part.stop()));
     await Promise.all(this.#tasks);
     await this.#context.work.idle();
   }
@@ -141,10 +156,12 @@ export class SyncEngine {
     const { store, clock } = this.#context;
     this.#onCaughtUp();
     this.#gaps.live();
-    if (this.#mailIsGone) await this.#lookForTails();
+    if (this.#mailIsGone) await this.#lookForTails(this.#handles());
     if (this.#stopped) return;
     this.#gaps.settled();
+    if (this.#link) this.#heads.live(this.#link);
     store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs, limits.heldMaxEntries));
+    for (const account of store.lists.claimed()) await this.contacts.fetch(account);
     for (const account of store.held.accounts('unlisted device')) {
       const fetched = await this.contacts.fetch(account);
       if (fetched === 'unreachable') return;
@@ -153,12 +170,14 @@ export class SyncEngine {
     }
   }
 
-  /** Mail is gone: each handle's head tells whether it was the newest. */
-  async #lookForTails(): Promise<void> {
+  #handles(): Handle[] {
+    const { conversations } = this.#context.store;
+    return conversations.all().flatMap(({ id }) => conversations.epochs(id).map(({ handle }) => handle));
+  }
+
+  /** Each handle's head tells whether its newest messages are missing. */
+  async #lookForTails(handles: readonly Handle[]): Promise<void> {
     const { store, work, clock } = this.#context;
-    const handles = store.conversations
-      .all()
-      .flatMap(({ id }) => store.conversations.epochs(id).map(({ handle }) => handle));
     for (let at = 0; at < handles.length; at += limits.handlesPerHeads) {
       const heads = await this.#link?.heads(handles.slice(at, at + limits.handlesPerHeads)).catch(() => undefined);
       if (heads === undefined) return;
@@ -177,13 +196,19 @@ export class SyncEngine {
     }
   }
 
-  #takeDirect(frame: Frame): void {
-    const { bus, events } = this.#context;
+  #takeDirect(frame: Frame, placing: Placing): void {
+    this.#heads.take(frame, placing);
     const { conversations, contradiction } = this.#receipts.take(frame);
-    // Told after the transaction that this runs in.
+    for (const conversation of conversations) placing.touched.add(conversation);
+    if (contradiction) placing.alarm({ ...frame.sender, what: 'a receipt for another frame' });
+  }
+
+  #takeList(frame: Frame, placing: Placing): void {
+    const { store } = this.#context;
+    if (!takeListClaim(store, this.contacts.list(frame.sender.account), frame, placing)) return;
+    // Asked for after the transaction that this runs in.
     queueMicrotask(() => {
-      bus.tell({ conversations: new Set(conversations), inbox: false });
-      if (contradiction) events.emit({ type: 'securityAlert', ...frame.sender, what: 'a receipt for another frame' });
+      this.#beside(async () => void (await this.contacts.fetchFor(frame.sender)));
     });
   }
 }

@@ -47,8 +47,10 @@ export type InboundEvents = {
   committed(position: Position): void;
   /** Frames of this sender with something to see were taken in. */
   received(): void;
+  /** A frame was read, whatever becomes of it. Called within the transaction. */
+  frameRead(frame: Frame, placing: Placing): void;
   /** A direct frame of a kind other than content. Called within the transaction. */
-  directFrame(frame: Frame): void;
+  directFrame(frame: Frame, placing: Placing): void;
   /** The mailbox was read to its end, and all of it is durable. */
   drained(): void;
 };
@@ -270,10 +272,11 @@ export class Inbound {
           this.#repeat(placing, outcome.envelope, outcome.addedIn, item.ciphertextHash);
           break;
         case 'read':
+          this.#events.frameRead(outcome.frame, placing);
           if (outcome.envelope.ciphertextKind === 'prekey' && item.position)
             newSessions.add(outcome.envelope.sender.account);
           if (outcome.envelope.type === 'direct') {
-            this.#events.directFrame(outcome.frame);
+            this.#events.directFrame(outcome.frame, placing);
           } else if (this.#place(placing, outcome.envelope, outcome, item.ciphertextHash)) {
             received = true;
           } else {

@@ -1,9 +1,9 @@
-import { sameBytes, type Sequence } from '@waxwing/protocol';
+import { limits, sameBytes, type Sequence } from '@waxwing/protocol';
 import type { HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/messages.ts';
 import type { Store } from '../history/store.ts';
 import { noteAlarm, type Alarm } from './alarm.ts';
-import { contains, count, missing } from './ranges.ts';
+import { contains, count, highest, missing } from './ranges.ts';
 import {
   gaps,
   hold,
@@ -11,6 +11,7 @@ import {
   know,
   showHole,
   standing,
+  toldOf,
   type Arrival,
   type EpochView,
   type Gap,
@@ -100,7 +101,7 @@ export class Placing {
       frames.setStands(epoch, party, n, met.sequence);
     } else {
       const prev = this.witness.comes(frame);
-      this.#chain(frame);
+      this.#chain(epoch, party, n - 1, met.sequence);
       frames.insertFrame(epoch, party, n, {
         hash: frame.hash,
         ciphertextHash: frame.ciphertextHash,
@@ -200,27 +201,34 @@ export class Placing {
     if (message) messages.move(message, stands);
   }
 
-  /** Frames of a device between its head and this one that no missing number can be: a hole whose numbers are unknown. */
-  #chain({ epoch, party, n, met }: PlacedFrame): void {
+  /** A device says that it sent frames up to n: those that are missing are a hole, at most `seenMaxNumbers` of them. */
+  sentUpTo(epoch: number, party: number, n: number): void {
+    const { frames, coverage } = this.#store;
+    const view = this.view(epoch);
+    const row = view.eras.at(-1);
+    if (row === undefined || n - frames.head(epoch, party) > limits.seenMaxNumbers) return;
+    if (coverage.chainHoles(epoch).some((hole) => hole.party === party && hole.toN >= n)) return;
+    const last = Math.max(toldOf(view, row.era) ?? 0, highest(row.holes));
+    this.#chain(epoch, party, n, { era: row.era, number: last + 1 });
+  }
+
+  /** Frames of a device between its head and `toN` that no missing number can be: a hole whose numbers are unknown. */
+  #chain(epoch: number, party: number, toN: number, before: Sequence): void {
     const { frames, coverage } = this.#store;
     const head = frames.head(epoch, party);
-    if (head === 0 || n <= head + 1) return;
+    if (head === 0 || toN <= head) return;
     const headAt = frames.frame(epoch, party, head)?.stands;
     const view = this.view(epoch);
     const between = view.eras.reduce((sum, row) => {
-      if (row.era > met.sequence.era || (headAt && row.era < headAt.era)) return sum;
+      if (row.era > before.era || (headAt && row.era < headAt.era)) return sum;
       const from = headAt?.era === row.era ? headAt.number : 0;
-      const to = met.sequence.era === row.era ? met.sequence.number : Infinity;
+      const to = before.era === row.era ? before.number : Infinity;
       const open = [...gaps(view).filter((gap) => gap.era === row.era), ...row.holes];
       return sum + count(open.filter((range) => range.from > from && range.to < to));
     }, 0);
-    const lost = n - head - 1;
+    const lost = toN - head;
     if (between >= lost) return;
-    coverage.addChainHole(
-      epoch,
-      { party, fromN: head + 1, toN: n - 1, before: met.sequence, reason: 'lost' },
-      this.#nowMs,
-    );
+    coverage.addChainHole(epoch, { party, fromN: head + 1, toN, before, reason: 'lost' }, this.#nowMs);
     this.opened.push({ conversation: this.#conversation(epoch), count: lost, reason: 'lost' });
     this.touched.add(this.#conversation(epoch));
   }

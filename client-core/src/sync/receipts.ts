@@ -15,7 +15,8 @@ import {
 import type { RelayLink } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import type { Bundles, Framing } from './framing.ts';
+import { submitDirect } from './direct-submit.ts';
+import type { Framing } from './framing.ts';
 import { further, reachOf, together } from './reach.ts';
 import { tellFull } from './told.ts';
 import { unlessMalformed } from './unless-malformed.ts';
@@ -173,23 +174,15 @@ export class Receipts {
   }
 
   async #sendTo(account: AccountId, due: readonly Due[]): Promise<void> {
-    const { work, clock, store } = this.#context;
+    const { clock, store } = this.#context;
     const link = this.#link;
     if (link === undefined) return;
     const messageId = this.#newId();
     const body = encodeReceipt(due.map(({ watermark }) => watermark));
     const content = { messageId, kind: frameKinds.receipt, body, sentAtMs: clock.now() };
-    const make = (bundles: Bundles) =>
-      work.run(async (overlay) => {
-        const frame = this.#framing.direct(content);
-        const made = await this.#framing.body(overlay, [account], frame, bundles, false);
-        return () => made;
-      });
-    // A device that this one never wrote to needs a bundle.
-    const submit = (await make(new Map())) ?? (await make((await this.#contacts.fetchBundles(account)).bundles));
-    if (submit === undefined) return;
-    const answer = await link.submitDirect({ messageId, attempt: 0, body: submit });
-    if (answer.type === 'lost') return;
+    const parts = { link, contacts: this.#contacts, framing: this.#framing };
+    const answer = await submitDirect(this.#context, parts, account, content);
+    if (answer === undefined || answer.type === 'lost') return;
     // One that is refused for good has nobody to be told.
     if (answer.type === 'accepted' || errorRow(answer.code).retry === 'never') {
       store.transaction(() => {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file waxwing/v1/frame.proto.
  */
 export const file_waxwing_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3YXh3aW5nL3YxL2ZyYW1lLnByb3RvEgp3YXh3aW5nLnYxIsMCCgVGcmFtZRIPCgd2ZXJzaW9uGAEgASgNEg4KBmhhbmRsZRgCIAEoDBIWCg5zZW5kZXJfYWNjb3VudBgDIAEoDBIVCg1zZW5kZXJfZGV2aWNlGAQgASgNEhIKCm1lc3NhZ2VfaWQYBSABKAwSDAoEa2luZBgGIAEoDRIJCgFuGAcgASgNEgwKBHByZXYYCCABKAwSEAoIcmVwbGFjZXMYCSADKAwSHgoEc2VlbhgKIAEoCzIQLndheHdpbmcudjEuU2VlbhIjCgRsaXN0GAsgASgLMhUud2F4d2luZy52MS5MaXN0Q2xhaW0SJQoFZ3JvdXAYDCABKAsyFi53YXh3aW5nLnYxLkdyb3VwQ2xhaW0SEgoKc2VudF9hdF9tcxgNIAEoBBIMCgRib2R5GA4gASgMEg8KB3BhZGRpbmcYDyABKAwiOwoEU2VlbhILCgNlcmEYASABKAQSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIMCgRoYXNoGAQgASgMIjEKCUxpc3RDbGFpbRIPCgd2ZXJzaW9uGAEgASgNEhMKC2hhc2hfcHJlZml4GAIgASgMIjIKCkdyb3VwQ2xhaW0SEAoIcmV2aXNpb24YASABKAQSEgoKc3RhdGVfaGFzaBgCIAEoDCItCgtDb250ZW50Qm9keRIMCgR0ZXh0GAEgASgJEhAKCHJlcGx5X3RvGAIgASgMIjgKC1JlY2VpcHRCb2R5EikKCndhdGVybWFya3MYASADKAsyFS53YXh3aW5nLnYxLldhdGVybWFyayKeAQoJV2F0ZXJtYXJrEicKBGtpbmQYASABKA4yGS53YXh3aW5nLnYxLldhdGVybWFya0tpbmQSDgoGaGFuZGxlGAIgASgMEhUKDXNlbmRlcl9kZXZpY2UYAyABKA0SCQoBbhgEIAEoDRISCgpmcmFtZV9oYXNoGAUgASgMEiIKBmV4Y2VwdBgGIAMoCzISLndheHdpbmcudjEuTlJhbmdlIiIKBk5SYW5nZRIMCgRmcm9tGAEgASgNEgoKAnRvGAIgASgNKmYKDVdhdGVybWFya0tpbmQSHgoaV0FURVJNQVJLX0tJTkRfVU5TUEVDSUZJRUQQABIcChhXQVRFUk1BUktfS0lORF9ERUxJVkVSRUQQARIXChNXQVRFUk1BUktfS0lORF9SRUFEEAJiBnByb3RvMw");
+  fileDesc("ChZ3YXh3aW5nL3YxL2ZyYW1lLnByb3RvEgp3YXh3aW5nLnYxIsMCCgVGcmFtZRIPCgd2ZXJzaW9uGAEgASgNEg4KBmhhbmRsZRgCIAEoDBIWCg5zZW5kZXJfYWNjb3VudBgDIAEoDBIVCg1zZW5kZXJfZGV2aWNlGAQgASgNEhIKCm1lc3NhZ2VfaWQYBSABKAwSDAoEa2luZBgGIAEoDRIJCgFuGAcgASgNEgwKBHByZXYYCCABKAwSEAoIcmVwbGFjZXMYCSADKAwSHgoEc2VlbhgKIAEoCzIQLndheHdpbmcudjEuU2VlbhIjCgRsaXN0GAsgASgLMhUud2F4d2luZy52MS5MaXN0Q2xhaW0SJQoFZ3JvdXAYDCABKAsyFi53YXh3aW5nLnYxLkdyb3VwQ2xhaW0SEgoKc2VudF9hdF9tcxgNIAEoBBIMCgRib2R5GA4gASgMEg8KB3BhZGRpbmcYDyABKAwiOwoEU2VlbhILCgNlcmEYASABKAQSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIMCgRoYXNoGAQgASgMIjEKCUxpc3RDbGFpbRIPCgd2ZXJzaW9uGAEgASgNEhMKC2hhc2hfcHJlZml4GAIgASgMIjIKCkdyb3VwQ2xhaW0SEAoIcmV2aXNpb24YASABKAQSEgoKc3RhdGVfaGFzaBgCIAEoDCItCgtDb250ZW50Qm9keRIMCgR0ZXh0GAEgASgJEhAKCHJlcGx5X3RvGAIgASgMIjgKC1JlY2VpcHRCb2R5EikKCndhdGVybWFya3MYASADKAsyFS53YXh3aW5nLnYxLldhdGVybWFyayJaCglIZWFkc0JvZHkSDgoGaGFuZGxlGAEgASgMEgkKAW4YAiABKA0SEgoKZnJhbWVfaGFzaBgDIAEoDBIeCgRzZWVuGAQgASgLMhAud2F4d2luZy52MS5TZWVuIp4BCglXYXRlcm1hcmsSJwoEa2luZBgBIAEoDjIZLndheHdpbmcudjEuV2F0ZXJtYXJrS2luZBIOCgZoYW5kbGUYAiABKAwSFQoNc2VuZGVyX2RldmljZRgDIAEoDRIJCgFuGAQgASgNEhIKCmZyYW1lX2hhc2gYBSABKAwSIgoGZXhjZXB0GAYgAygLMhIud2F4d2luZy52MS5OUmFuZ2UiIgoGTlJhbmdlEgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0qZgoNV2F0ZXJtYXJrS2luZBIeChpXQVRFUk1BUktfS0lORF9VTlNQRUNJRklFRBAAEhwKGFdBVEVSTUFSS19LSU5EX0RFTElWRVJFRBABEhcKE1dBVEVSTUFSS19LSU5EX1JFQUQQAmIGcHJvdG8z");
 
 /**
  * @generated from message waxwing.v1.Frame
@@ -241,6 +241,44 @@ export const ReceiptBodySchema: GenMessage<ReceiptBody> = /*@__PURE__*/
   messageDesc(file_waxwing_v1_frame, 5);
 
 /**
+ * Body of kind heads: what the sending device holds in a handle.
+ *
+ * @generated from message waxwing.v1.HeadsBody
+ */
+export type HeadsBody = Message<"waxwing.v1.HeadsBody"> & {
+  /**
+   * @generated from field: bytes handle = 1;
+   */
+  handle: Uint8Array;
+
+  /**
+   * Its own highest n that was accepted; 0: it sent nothing.
+   *
+   * @generated from field: uint32 n = 2;
+   */
+  n: number;
+
+  /**
+   * The hash of that frame; empty where n is 0.
+   *
+   * @generated from field: bytes frame_hash = 3;
+   */
+  frameHash: Uint8Array;
+
+  /**
+   * @generated from field: waxwing.v1.Seen seen = 4;
+   */
+  seen?: Seen | undefined;
+};
+
+/**
+ * Describes the message waxwing.v1.HeadsBody.
+ * Use `create(HeadsBodySchema)` to create a new message.
+ */
+export const HeadsBodySchema: GenMessage<HeadsBody> = /*@__PURE__*/
+  messageDesc(file_waxwing_v1_frame, 6);
+
+/**
  * Everything of one sending device up to n, but for the excepted ranges, is
  * committed on (delivered) or was shown by (read) a device of the account.
  *
@@ -285,7 +323,7 @@ export type Watermark = Message<"waxwing.v1.Watermark"> & {
  * Use `create(WatermarkSchema)` to create a new message.
  */
 export const WatermarkSchema: GenMessage<Watermark> = /*@__PURE__*/
-  messageDesc(file_waxwing_v1_frame, 6);
+  messageDesc(file_waxwing_v1_frame, 7);
 
 /**
  * Both ends included.
@@ -309,7 +347,7 @@ export type NRange = Message<"waxwing.v1.NRange"> & {
  * Use `create(NRangeSchema)` to create a new message.
  */
 export const NRangeSchema: GenMessage<NRange> = /*@__PURE__*/
-  messageDesc(file_waxwing_v1_frame, 7);
+  messageDesc(file_waxwing_v1_frame, 8);
 
 /**
  * @generated from enum waxwing.v1.WatermarkKind
