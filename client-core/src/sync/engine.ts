@@ -208,7 +208,9 @@ export class SyncEngine {
     if (!takeListClaim(store, this.contacts.list(frame.sender.account), frame, placing)) return;
     // Asked for after the transaction that this runs in.
     queueMicrotask(() => {
-      this.#beside(async () => void (await this.contacts.fetchFor(frame.sender)));
+      this.#beside(async () => {
+        await this.contacts.fetchFor(frame.sender);
+      });
     });
   }
 }
