@@ -1,3 +1,4 @@
+import type { Client } from '@waxwing/client-core';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { stayConnected, withDevice } from '../device.ts';
@@ -32,6 +33,7 @@ async function tail(context: Context, { profile, consumer, count }: TailOptions)
     const stopped = context.io.interrupted();
     stopped.addEventListener('abort', end);
     if (stopped.aborted) end();
+    void sayAlerts(client, context.say);
     let printed = 0;
     for await (const message of inbox) {
       await context.out.json(inboxJson(message));
@@ -41,4 +43,11 @@ async function tail(context: Context, { profile, consumer, count }: TailOptions)
     }
     if (printed !== count) lost.throwIfAborted();
   });
+}
+
+/** Says what is found while messages are printed, until the client closes. Names of accounts and of findings hold no content. */
+async function sayAlerts(client: Client, say: (line: string) => void): Promise<void> {
+  for await (const event of client.events()) {
+    if (event.type === 'securityAlert') say(`alert: ${event.account}: ${event.what}`);
+  }
 }
