@@ -26,6 +26,10 @@ export const frameKinds = {
   void: 2,
   /** Direct: a ReceiptBody. */
   receipt: 3,
+  /** Direct: a RepairRequestBody. */
+  repairRequest: 4,
+  /** Direct: a RepairAnswerBody. */
+  repairAnswer: 5,
 } as const;
 export type FrameKindName = keyof typeof frameKinds;
 

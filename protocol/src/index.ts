@@ -12,6 +12,7 @@ export * from './labels.ts';
 export * from './limits.ts';
 export * from './padding.ts';
 export * from './receipt.ts';
+export * from './repair.ts';
 export * from './runtime.ts';
 export type { Form } from './schema.ts';
 export * from './submit-body.ts';

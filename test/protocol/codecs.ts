@@ -5,6 +5,8 @@ import {
   decodeEnvelope,
   decodeFrame,
   decodeReceipt,
+  decodeRepairAnswer,
+  decodeRepairRequest,
   decodeSignedDeviceList,
   decodeSubmitBody,
   decodeUpBatch,
@@ -13,6 +15,8 @@ import {
   encodeEnvelope,
   encodeFrame,
   encodeReceipt,
+  encodeRepairAnswer,
+  encodeRepairRequest,
   encodeSignedDeviceList,
   encodeSubmitBody,
   encodeUpBatch,
@@ -90,6 +94,18 @@ const envelope = codec({
 const frame = codec({ name: 'frame', values: arbitrary.frame, encode: encodeFrame, decode: decodeFrame });
 const content = codec({ name: 'content', values: arbitrary.content, encode: encodeContent, decode: decodeContent });
 const receipt = codec({ name: 'receipt', values: arbitrary.receipt, encode: encodeReceipt, decode: decodeReceipt });
+const repairRequest = codec({
+  name: 'repair request',
+  values: arbitrary.repairRequest,
+  encode: encodeRepairRequest,
+  decode: decodeRepairRequest,
+});
+const repairAnswer = codec({
+  name: 'repair answer',
+  values: arbitrary.repairAnswer,
+  encode: encodeRepairAnswer,
+  decode: decodeRepairAnswer,
+});
 const deviceList = codec({
   name: 'device list',
   values: arbitrary.deviceList,
@@ -119,6 +135,8 @@ export const codecs: readonly AnyCodec[] = [
   frame,
   content,
   receipt,
+  repairRequest,
+  repairAnswer,
   deviceList,
   signedDeviceList,
 ];

@@ -120,7 +120,7 @@ describe.each(named('up batch', 'submit body', 'signed device list'))(
   },
 );
 
-describe.each(named('down batch', 'envelope', 'frame', 'content', 'receipt'))(
+describe.each(named('down batch', 'envelope', 'frame', 'content', 'receipt', 'repair request', 'repair answer'))(
   '$name, which a device reads',
   (codec) => {
     it('reads past a field that a newer version may have', () => {

@@ -48,6 +48,8 @@ const codecFiles = [
   'frame',
   'content',
   'receipt',
+  'repair-request',
+  'repair-answer',
   'device-list',
 ];
 

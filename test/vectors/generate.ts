@@ -22,7 +22,18 @@ import {
   type ListedDevice,
   type TokenClaims,
 } from '@waxwing/protocol';
-import { content, deviceList, downs, envelope, frame, receipt, submitBody, ups } from '../protocol/arbitraries.ts';
+import {
+  content,
+  deviceList,
+  downs,
+  envelope,
+  frame,
+  receipt,
+  repairAnswer,
+  repairRequest,
+  submitBody,
+  ups,
+} from '../protocol/arbitraries.ts';
 import { codecs } from '../protocol/codecs.ts';
 import { plain } from '../protocol/plain.ts';
 
@@ -65,6 +76,8 @@ freeze('envelope', vectorsOf('envelope', draw(envelope, 12)));
 freeze('frame', vectorsOf('frame', draw(frame, 16)));
 freeze('content', vectorsOf('content', draw(content, 8)));
 freeze('receipt', vectorsOf('receipt', draw(receipt, 8)));
+freeze('repair-request', vectorsOf('repair request', draw(repairRequest, 8)));
+freeze('repair-answer', vectorsOf('repair answer', draw(repairAnswer, 8)));
 freeze('device-list', vectorsOf('device list', draw(deviceList, 8)));
 
 const account = parseAccountId('7d9a2c1e-51b4-4c86-9f0e-3a5b7c9d1e2f');
