@@ -120,6 +120,7 @@ export const limits = {
   repairFramesPerAskerPerMinute: 1_000,
   repairAskersMax: 10_000,
   repairAnswerBytes: 64 * KiB,
+  repairedFrameMaxBytes: 90 * KiB,
   sessionRenewalMs: HOUR,
   liveBatchEntries: 64,
   liveBatchMs: 10,

@@ -399,8 +399,6 @@ describe('a receipt', () => {
       ],
     },
     decodeReceipt,
-    decodeRepairAnswer,
-    decodeRepairRequest,
   );
 });
 

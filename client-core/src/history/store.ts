@@ -1,3 +1,4 @@
+import { AnswerableStore } from './answerable.ts';
 import { ConsumerStore } from './consumers.ts';
 import { ConversationStore } from './conversations.ts';
 import { CoverageStore } from './coverage.ts';
@@ -10,6 +11,7 @@ import { HeldStore } from './held.ts';
 import { MessageStore } from './messages.ts';
 import { OutboxStore } from './outbox.ts';
 import { ReceiptStore } from './receipts.ts';
+import { RepairStore } from './repairs.ts';
 
 /** Everything a device keeps, by noun. Writes belong in `transaction`. */
 export type Store = {
@@ -19,10 +21,12 @@ export type Store = {
   readonly conversations: ConversationStore;
   readonly coverage: CoverageStore;
   readonly frames: FrameStore;
+  readonly answerable: AnswerableStore;
   readonly messages: MessageStore;
   readonly outbox: OutboxStore;
   readonly held: HeldStore;
   readonly receipts: ReceiptStore;
+  readonly repairs: RepairStore;
   readonly consumers: ConsumerStore;
   /** Runs `work` in one transaction: all of it is durable when this returns, or nothing of it happened. */
   transaction<T>(work: () => T): T;
@@ -38,10 +42,12 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     conversations: new ConversationStore(db),
     coverage: new CoverageStore(db),
     frames: new FrameStore(db),
+    answerable: new AnswerableStore(db),
     messages: new MessageStore(db),
     outbox: new OutboxStore(db),
     held: new HeldStore(db),
     receipts: new ReceiptStore(db),
+    repairs: new RepairStore(db),
     consumers: new ConsumerStore(db),
     transaction: (work) => db.transaction(work),
     close: () => db.close(),

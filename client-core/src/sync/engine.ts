@@ -11,6 +11,7 @@ import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { LinkEvents, RelayLink } from '../transport/relay-link.ts';
 import { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
+import { DirectSender } from './direct-sender.ts';
 import { Framing } from './framing.ts';
 import { GapKeeper } from './gap-keeper.ts';
 import { Inbound } from './inbound.ts';
@@ -18,6 +19,7 @@ import { Outbox } from './outbox.ts';
 import { Placing } from './placing.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
 import { Receipts } from './receipts.ts';
+import { Repair } from './repair.ts';
 import { tellFull, tellPlaced } from './told.ts';
 
 /** The parts that keep a device in step with the relay, and what each of the link's events means to them. */
@@ -26,7 +28,9 @@ export class SyncEngine {
   readonly outbox: Outbox;
   readonly #context: SyncContext;
   readonly #inbound: Inbound;
+  readonly #sender: DirectSender;
   readonly #receipts: Receipts;
+  readonly #repair: Repair;
   readonly #gaps: GapKeeper;
   readonly #prekeys: PrekeyKeeper;
   readonly #onReady: () => void;
@@ -49,16 +53,24 @@ export class SyncEngine {
     this.contacts = new Contacts(context, keyserver, (account) => this.#beside(() => this.#inbound.retryHeld(account)));
     const framing = new Framing(context, this.contacts);
     this.outbox = new Outbox(context, this.contacts, framing, newId);
-    this.#receipts = new Receipts(context, this.contacts, framing, newId);
+    this.#sender = new DirectSender(context, this.contacts, framing, newId);
+    this.#receipts = new Receipts(context, framing, this.#sender);
+    this.#repair = new Repair(context, this.contacts, framing, this.#sender);
     this.#gaps = new GapKeeper(context);
     this.#prekeys = new PrekeyKeeper(context, keyserver);
     this.#inbound = new Inbound(context, this.contacts, {
-      committed: (position) => this.#link?.ack(position),
+      committed: (position) => {
+        this.#link?.ack(position);
+        this.#repair.look();
+      },
       received: () => this.#receipts.schedule(),
-      directFrame: (frame) => this.#takeDirect(frame),
+      directFrame: (frame, placing) => this.#takeDirect(frame, placing),
       drained: () => this.#beside(() => this.#caughtUp()),
     });
-    context.bus.subscribe(({ conversations }) => this.#gaps.lookAt(conversations));
+    context.bus.subscribe(({ conversations }) => {
+      this.#gaps.lookAt(conversations);
+      this.#repair.look();
+    });
   }
 
   /** The link's events, for the link that `attach` is given. */
@@ -79,6 +91,8 @@ export class SyncEngine {
     this.#inbound.disconnected();
     this.outbox.disconnected();
     this.#receipts.disconnected();
+    this.#repair.disconnected();
+    this.#sender.disconnected();
     this.#gaps.disconnected();
   }
 
@@ -96,7 +110,13 @@ export class SyncEngine {
     this.#stopped = true;
     this.disconnected();
     this.contacts.stop();
-    await Promise.all([this.#inbound.stop(), this.outbox.stop(), this.#receipts.stop(), this.#prekeys.stop()]);
+    await Promise.all([
+      this.#inbound.stop(),
+      this.outbox.stop(),
+      this.#receipts.stop(),
+      this.#repair.stop(),
+      this.#prekeys.stop(),
+    ]);
     await Promise.all(this.#tasks);
     await this.#context.work.idle();
   }
@@ -121,7 +141,8 @@ export class SyncEngine {
     this.#marked(marks);
     if (this.#link === undefined) return;
     this.outbox.connected(this.#link);
-    this.#receipts.connected(this.#link);
+    this.#sender.connected(this.#link);
+    this.#receipts.connected();
     this.#prekeys.topUp();
   }
 
@@ -134,6 +155,7 @@ export class SyncEngine {
   #restarted(): void {
     this.#mailIsGone = true;
     this.#gaps.mailboxRestarted();
+    this.#beside(() => this.#repair.mailboxRestarted());
   }
 
   /** The mailbox is read to its end: what is missing now is missing, and what was held may have its list. */
@@ -144,6 +166,7 @@ export class SyncEngine {
     if (this.#mailIsGone) await this.#lookForTails();
     if (this.#stopped) return;
     this.#gaps.settled();
+    this.#beside(() => this.#repair.live());
     store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs, limits.heldMaxEntries));
     for (const account of store.held.accounts('unlisted device')) {
       const fetched = await this.contacts.fetch(account);
@@ -177,8 +200,16 @@ export class SyncEngine {
     }
   }
 
-  #takeDirect(frame: Frame): void {
+  #takeDirect(frame: Frame, placing: Placing): void {
     const { bus, events } = this.#context;
+    const repaired = this.#repair.take(frame, placing);
+    if (repaired) {
+      queueMicrotask(() => {
+        for (const what of repaired.alerts) events.emit({ type: 'securityAlert', ...frame.sender, what });
+        if (repaired.frames) this.#receipts.schedule();
+      });
+      return;
+    }
     const { conversations, contradiction } = this.#receipts.take(frame);
     // Told after the transaction that this runs in.
     queueMicrotask(() => {

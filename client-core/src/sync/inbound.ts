@@ -35,7 +35,7 @@ type Outcome =
       readonly type: 'read';
       readonly envelope: Envelope;
       readonly frame: Frame;
-      readonly hash: Uint8Array;
+      readonly bytes: Uint8Array;
       readonly addedIn: number;
     }
   | { readonly type: 'refuse'; readonly envelope: Envelope; readonly what: string }
@@ -46,8 +46,8 @@ export type InboundEvents = {
   committed(position: Position): void;
   /** Frames of this sender with something to see were taken in. */
   received(): void;
-  /** A direct frame of a kind other than content. Called within the transaction. */
-  directFrame(frame: Frame): void;
+  /** A direct frame of a kind other than content. Called within the transaction, with what it may place frames by. */
+  directFrame(frame: Frame, placing: Placing): void;
   /** The mailbox was read to its end, and all of it is durable. */
   drained(): void;
 };
@@ -215,7 +215,7 @@ export class Inbound {
     const current = this.#contacts.epoch(sender.account)?.handle;
     const what = mismatch(envelope, frame, current, this.#isKnown(envelope));
     if (what !== undefined) return { type: 'refuse', envelope, what };
-    return { type: 'read', envelope, frame, hash: frameHash(result.plaintext), addedIn: device.addedIn };
+    return { type: 'read', envelope, frame, bytes: result.plaintext, addedIn: device.addedIn };
   }
 
   #unread(envelope: Envelope, reason: DecryptFailure): Outcome {
@@ -274,7 +274,7 @@ export class Inbound {
           if (outcome.envelope.ciphertextKind === 'prekey' && item.position)
             newSessions.add(outcome.envelope.sender.account);
           if (outcome.envelope.type === 'direct') {
-            this.#events.directFrame(outcome.frame);
+            this.#events.directFrame(outcome.frame, placing);
           } else if (this.#place(placing, outcome.envelope, outcome, item.ciphertextHash)) {
             received = true;
           } else {
@@ -286,6 +286,7 @@ export class Inbound {
           this.#hole(placing, outcome.envelope, 'refused');
           break;
         case 'hold':
+          if (this.#isFilled(outcome.envelope)) break;
           store.held.keep(outcome.envelope.sender, outcome.reason, item.ciphertextHash, item.bytes, nowMs);
           this.#hole(placing, outcome.envelope, outcome.reason);
           break;
@@ -312,7 +313,7 @@ export class Inbound {
   #place(
     placing: Placing,
     envelope: SequencedEnvelope,
-    { frame, hash, addedIn }: { readonly frame: Frame; readonly hash: Uint8Array; readonly addedIn: number },
+    { frame, bytes, addedIn }: { readonly frame: Frame; readonly bytes: Uint8Array; readonly addedIn: number },
     ciphertextHash: Uint8Array,
   ): boolean {
     const { store, clock } = this.#context;
@@ -323,9 +324,29 @@ export class Inbound {
     const epoch = known ?? store.conversations.ensureEpoch(conversation.id, current?.number ?? 0, envelope.handle);
     const party = store.frames.party(sender, addedIn);
     store.receipts.follow(epoch.id, party);
-    const placed: PlacedFrame = { epoch: epoch.id, party, n: envelope.n, hash, ciphertextHash, met: envelope };
+    const placed: PlacedFrame = {
+      epoch: epoch.id,
+      party,
+      n: envelope.n,
+      hash: frameHash(bytes),
+      ciphertextHash,
+      met: envelope,
+    };
     const message = toMessage(frame, envelope, conversation.id, epoch.id, party);
-    return placing.place({ ...placed, ...(message && { message }) }) !== 'contradiction';
+    const isPlaced = placing.place({ ...placed, ...(message && { message }) }) !== 'contradiction';
+    if (isPlaced) store.answerable.keep(epoch.id, party, envelope.n, bytes, envelope.serverTimeMs, clock.now());
+    return isPlaced;
+  }
+
+  /** Whether repair brought what this envelope would have. */
+  #isFilled(envelope: Envelope): boolean {
+    const { store } = this.#context;
+    const epoch = envelope.type === 'sequenced' ? store.conversations.epochByHandle(envelope.handle) : undefined;
+    return (
+      envelope.type === 'sequenced' &&
+      epoch !== undefined &&
+      store.frames.place(epoch.id, envelope.sequence) !== undefined
+    );
   }
 
   #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {

@@ -83,7 +83,10 @@ export class Placing {
         ciphertextHash: frame.ciphertextHash,
         stands: met.sequence,
       });
-      if (coverage.fillChainHole(epoch, party, n, this.#nowMs)) this.filled.add(this.#conversation(epoch));
+      if (coverage.fillChainHole(epoch, party, n)) {
+        this.#show(frame, 'late');
+        return 'placed';
+      }
     }
     this.#show(frame, arrival);
     return 'placed';
