@@ -135,7 +135,7 @@ describe('a full disk', () => {
     await world.until(() => stateOf(bob) !== 'online');
     await world.until(() => stateOf(bob) === 'online');
     await world.run(5_000);
-    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]', 'behind a gap']);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'dropped', 'behind a gap']);
     expect(await shown(world, bob, carol)).toEqual(['a stranger']);
   });
 
