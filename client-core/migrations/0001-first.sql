@@ -57,7 +57,8 @@ CREATE TABLE conversation (
   told_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- A stretch of a conversation under one handle. It starts at the first sequence that this device holds.
+-- A stretch of a conversation under one handle. It starts at the first sequence that this device holds. tail: when the
+-- others are asked how far it goes, because the relay has forgotten; null if they need not be.
 CREATE TABLE epoch (
   id INTEGER PRIMARY KEY,
   conversation INTEGER NOT NULL REFERENCES conversation,
@@ -66,7 +67,9 @@ CREATE TABLE epoch (
   start_era INTEGER,
   start_number INTEGER,
   floor_era INTEGER,
-  floor_number INTEGER
+  floor_number INTEGER,
+  tail_tries INTEGER NOT NULL DEFAULT 0,
+  tail_due_ms INTEGER
 ) STRICT;
 CREATE INDEX epoch_by_conversation ON epoch (conversation, number, handle);
 
@@ -88,7 +91,8 @@ CREATE TABLE coverage (
   PRIMARY KEY (epoch, era, first)
 ) STRICT, WITHOUT ROWID;
 
--- Missing numbers that are shown as holes, with their reason.
+-- Missing numbers that are shown as holes, with their reason; how often others were asked for them, and when they are next
+-- (null until that is drawn).
 CREATE TABLE hole (
   epoch INTEGER NOT NULL REFERENCES epoch,
   era INTEGER NOT NULL,
@@ -96,8 +100,12 @@ CREATE TABLE hole (
   last INTEGER NOT NULL,
   reason TEXT NOT NULL,
   since_ms INTEGER NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0,
+  due_ms INTEGER,
   PRIMARY KEY (epoch, era, first)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX hole_by_due ON hole (due_ms)
+  WHERE reason IN ('expired', 'over quota', 'undecryptable', 'awaiting sender', 'lost');
 
 -- Frames of a device that are missing and whose numbers are unknown, shown before the frame that revealed them.
 CREATE TABLE chain_hole (
@@ -109,8 +117,12 @@ CREATE TABLE chain_hole (
   before_number INTEGER NOT NULL,
   reason TEXT NOT NULL,
   since_ms INTEGER NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0,
+  due_ms INTEGER,
   PRIMARY KEY (epoch, party, first_n)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX chain_hole_by_due ON chain_hole (due_ms)
+  WHERE reason IN ('expired', 'over quota', 'undecryptable', 'awaiting sender', 'lost');
 
 -- A device as a sender; an id that returns later is another one.
 CREATE TABLE party (
@@ -135,6 +147,36 @@ CREATE TABLE frame (
   era INTEGER,
   number INTEGER,
   PRIMARY KEY (epoch, party, n)
+) STRICT, WITHOUT ROWID;
+
+-- The bytes of frames that have a place, as they were transmitted, for as long as others may ask for them.
+CREATE TABLE answerable (
+  id INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  n INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  server_time_ms INTEGER NOT NULL,
+  kept_ms INTEGER NOT NULL,
+  UNIQUE (epoch, party, n)
+) STRICT;
+CREATE INDEX answerable_by_age ON answerable (kept_ms);
+
+-- Own frames that a device of their account is owed: the attempt that was accepted lacked it.
+CREATE TABLE owed (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  n INTEGER NOT NULL,
+  account TEXT NOT NULL,
+  device INTEGER NOT NULL,
+  PRIMARY KEY (epoch, n, account, device)
+) STRICT, WITHOUT ROWID;
+
+-- When the session with a device was last set up anew because something from it could not be read.
+CREATE TABLE renewal (
+  account TEXT NOT NULL,
+  device INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account, device)
 ) STRICT, WITHOUT ROWID;
 
 -- Which frame stands at a sequence. A frame may stand at two. other_hash: of an attempt under this n that is not the one
@@ -255,6 +297,7 @@ CREATE TABLE held (
   since_ms INTEGER NOT NULL,
   UNIQUE (account, device, ciphertext_hash)
 ) STRICT;
+CREATE INDEX held_unread ON held (account, device, since_ms) WHERE reason = 'undecryptable';
 
 -- What others said they hold of this device's frames.
 CREATE TABLE receipt (

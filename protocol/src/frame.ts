@@ -25,6 +25,10 @@ export const frameKinds = {
   void: 2,
   /** Direct: a ReceiptBody. */
   receipt: 3,
+  /** Direct: a RepairRequestBody. */
+  repairRequest: 4,
+  /** Direct: a RepairAnswerBody. */
+  repairAnswer: 5,
   /** Direct: a HeadsBody. */
   heads: 8,
 } as const;

@@ -13,6 +13,7 @@ export * from './labels.ts';
 export * from './limits.ts';
 export * from './padding.ts';
 export * from './receipt.ts';
+export * from './repair.ts';
 export * from './runtime.ts';
 export type { Form } from './schema.ts';
 export type { Seen } from './seen.ts';

@@ -95,9 +95,10 @@ export type OpenMailbox = {
  * `mailboxShareOfOneSender` of it; beyond that its own oldest go. A position names the mailbox's incarnation, drawn at
  * random when the mailbox is created, and anew when the store is another incarnation than the one that wrote it last.
  * I-6 lifetimes. A handle's counter and its memory of n live and die together; an empty mailbox resets nothing.
- * I-7 eras. A new era = max(now, last era + 1, floor era + 1) begins when the counter does not exist, when the floor is
- * above the counter, or when the store is another incarnation than the one that counted last. The predecessor of an
- * era is the counter's last sequence, or absent (unknown) if there was no counter.
+ * I-7 eras. A new era begins when the counter does not exist, when the floor is above the counter, or when the store is
+ * another incarnation than the one that counted last. It is the present in ms or, with a clock that is behind, one of the
+ * 2^20 after the last era and the floor's that the present decides, so that no two restores begin the same. The
+ * predecessor of an era is the counter's last sequence, or absent (unknown) if there was no counter.
  *
  * All methods are safe to call at the same time. Time is the runtime's clock. A store that cannot write answers
  * `store_full`, and never half of a commit; once there is room it serves again by itself.

@@ -19,6 +19,8 @@ import {
   type ListedDevice,
   type Mark,
   type Recipient,
+  type RepairAnswer,
+  type RepairRequest,
   type SubmitBody,
   type Up,
   type Watermark,
@@ -247,6 +249,33 @@ export const receipt: fc.Arbitrary<Watermark[]> = fc.array(
 export const heads: fc.Arbitrary<HeadsClaim> = record(
   { handle },
   { head: fc.record({ n: count32, frameHash: hash }), seen },
+);
+
+const numberRanges = fc.array(
+  fc.tuple(count, count, count.map(parseEra)).map(([a, b, era]) => ({ era, from: Math.min(a, b), to: Math.max(a, b) })),
+  { maxLength: 3 },
+);
+const deviceRanges = fc.array(
+  fc.tuple(address, range).map(([sender, of]) => ({ sender, ...of })),
+  { maxLength: 3 },
+);
+
+export const repairRequest: fc.Arbitrary<RepairRequest> = fc.record({
+  handle,
+  numbers: numberRanges,
+  frames: deviceRanges,
+});
+
+export const repairAnswer: fc.Arbitrary<RepairAnswer> = record(
+  {
+    handle,
+    frames: fc.array(fc.record({ sequence, sender: address, n: count32, serverTimeMs: safe, frame: bytes(1, 200) }), {
+      maxLength: 3,
+    }),
+    goneNumbers: numberRanges,
+    goneFrames: deviceRanges,
+  },
+  { last: sequence },
 );
 
 const publicKey = bytes(33).map((key) => {

@@ -6,6 +6,8 @@ import {
   decodeFrame,
   decodeHeads,
   decodeReceipt,
+  decodeRepairAnswer,
+  decodeRepairRequest,
   decodeSignedDeviceList,
   decodeSubmitBody,
   decodeUpBatch,
@@ -15,6 +17,8 @@ import {
   encodeFrame,
   encodeHeads,
   encodeReceipt,
+  encodeRepairAnswer,
+  encodeRepairRequest,
   encodeSignedDeviceList,
   encodeSubmitBody,
   encodeUpBatch,
@@ -93,6 +97,18 @@ const frame = codec({ name: 'frame', values: arbitrary.frame, encode: encodeFram
 const content = codec({ name: 'content', values: arbitrary.content, encode: encodeContent, decode: decodeContent });
 const heads = codec({ name: 'heads', values: arbitrary.heads, encode: encodeHeads, decode: decodeHeads });
 const receipt = codec({ name: 'receipt', values: arbitrary.receipt, encode: encodeReceipt, decode: decodeReceipt });
+const repairRequest = codec({
+  name: 'repair request',
+  values: arbitrary.repairRequest,
+  encode: encodeRepairRequest,
+  decode: decodeRepairRequest,
+});
+const repairAnswer = codec({
+  name: 'repair answer',
+  values: arbitrary.repairAnswer,
+  encode: encodeRepairAnswer,
+  decode: decodeRepairAnswer,
+});
 const deviceList = codec({
   name: 'device list',
   values: arbitrary.deviceList,
@@ -123,6 +139,8 @@ export const codecs: readonly AnyCodec[] = [
   content,
   heads,
   receipt,
+  repairRequest,
+  repairAnswer,
   deviceList,
   signedDeviceList,
 ];

@@ -7,6 +7,8 @@ import {
   decodeFrame,
   decodeHeads,
   decodeReceipt,
+  decodeRepairAnswer,
+  decodeRepairRequest,
   decodeSignedDeviceList,
   decodeSubmitBody,
   decodeUpBatch,
@@ -28,6 +30,8 @@ import {
   FrameSchema,
   HeadsBodySchema,
   ReceiptBodySchema,
+  RepairAnswerBodySchema,
+  RepairRequestBodySchema,
   WatermarkKind,
 } from '../../protocol/src/gen/waxwing/v1/frame_pb.ts';
 import {
@@ -414,6 +418,83 @@ describe('a receipt', () => {
     },
     decodeReceipt,
   );
+});
+
+const numbers = (wrong: object = {}) => ({ era: 1n, from: 1n, to: 2n, ...wrong });
+const frames = (wrong: object = {}) => ({ account, device: 1, from: 1, to: 2, ...wrong });
+const many = <T>(length: number, one: T) => Array.from({ length }, () => one);
+const TOO_FAR = 2n ** 53n;
+
+describe('a repair request', () => {
+  const request = (wrong: object) => bytesOf(RepairRequestBodySchema, { handle: b(32), ...wrong });
+
+  expectRefusals(
+    {
+      'a short handle': [request({ handle: b(31) })],
+      'era 0': [request({ numbers: [numbers({ era: 0n })] })],
+      'an era over 2^53': [request({ numbers: [numbers({ era: TOO_FAR })] })],
+      'numbers from 0': [request({ numbers: [numbers({ from: 0n })] })],
+      'numbers over 2^53': [request({ numbers: [numbers({ to: TOO_FAR })] })],
+      'numbers that end before they begin': [request({ numbers: [numbers({ from: 3n })] })],
+      'a short account': [request({ frames: [frames({ account: b(15) })] })],
+      'device 0': [request({ frames: [frames({ device: 0 })] })],
+      'n from 0': [request({ frames: [frames({ from: 0 })] })],
+      'n that end before they begin': [request({ frames: [frames({ from: 3 })] })],
+      'too many ranges': [request({ numbers: many(33, numbers()), frames: many(32, frames()) }), 'too_large'],
+    },
+    decodeRepairRequest,
+  );
+
+  it('may have as many ranges as the limit says', () => {
+    expect(
+      decodeRepairRequest(request({ numbers: many(32, numbers()), frames: many(32, frames()) })).numbers,
+    ).toHaveLength(32);
+  });
+});
+
+describe('a repair answer', () => {
+  const repaired = {
+    era: 1n,
+    number: 1n,
+    senderAccount: account,
+    senderDevice: 1,
+    n: 1,
+    serverTimeMs: 1n,
+    frame: b(1),
+  };
+  const answer = (wrong: object) => bytesOf(RepairAnswerBodySchema, { handle: b(32), ...wrong });
+  const withFrame = (wrong: object) => answer({ frames: [{ ...repaired, ...wrong }] });
+
+  expectRefusals(
+    {
+      'a short handle': [answer({ handle: b(31) })],
+      'era 0': [withFrame({ era: 0n })],
+      'number 0': [withFrame({ number: 0n })],
+      'a number over 2^53': [withFrame({ number: TOO_FAR })],
+      'a short account': [withFrame({ senderAccount: b(15) })],
+      'device 0': [withFrame({ senderDevice: 0 })],
+      'n = 0': [withFrame({ n: 0 })],
+      'a time over 2^53': [withFrame({ serverTimeMs: TOO_FAR })],
+      'no frame': [withFrame({ frame: b(0) })],
+      'more bytes than a frame may have': [withFrame({ frame: b(limits.frameMaxBytes) }), 'too_large'],
+      'too many frames': [answer({ frames: many(257, repaired) }), 'too_large'],
+      'gone numbers from 0': [answer({ goneNumbers: [numbers({ from: 0n })] })],
+      'gone frames from 0': [answer({ goneFrames: [frames({ from: 0 })] })],
+      'too many that are gone': [
+        answer({ goneNumbers: many(33, numbers()), goneFrames: many(32, frames()) }),
+        'too_large',
+      ],
+      'a last era without a number': [answer({ lastEra: 1n })],
+      'a last number without an era': [answer({ lastNumber: 1n })],
+    },
+    decodeRepairAnswer,
+  );
+
+  it('may have as many frames as the limit says, and none', () => {
+    const full = decodeRepairAnswer(answer({ frames: many(limits.framesPerRepairAnswer, repaired) }));
+    expect(full.frames).toHaveLength(limits.framesPerRepairAnswer);
+    expect(decodeRepairAnswer(answer({}))).toMatchObject({ frames: [], goneNumbers: [], goneFrames: [] });
+  });
 });
 
 describe('a device list', () => {

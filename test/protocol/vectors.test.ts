@@ -49,6 +49,8 @@ const codecFiles = [
   'content',
   'heads',
   'receipt',
+  'repair-request',
+  'repair-answer',
   'device-list',
 ];
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { limits, type Down } from '@waxwing/protocol';
 import {
   acquainted,
+  asksNobody,
   changeSequenced,
   deliversN,
   holesOf,
@@ -190,6 +191,7 @@ describe('mail that is gone', () => {
   });
 
   test('a mailbox that began anew: the hole says lost', async () => {
+    asksNobody(bob);
     await world.wait(bob.client.close());
     await sayAll(world, alice, bob, 'gone');
     await world.restart('lost');

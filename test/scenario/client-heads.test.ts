@@ -14,7 +14,7 @@ import {
 import { splitList } from '../../client-core/src/sync/list-gossip.ts';
 import { contradictions } from '../../client-core/src/sync/witness.ts';
 import { putList } from '../support/client-second-device.ts';
-import { acquainted, alerts, deliversN, sayAll, shown, talk } from '../support/client-talk.ts';
+import { acquainted, alerts, asksNobody, deliversN, holesOf, sayAll, shown, talk } from '../support/client-talk.ts';
 import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
 
 let world: ClientWorld;
@@ -49,6 +49,7 @@ describe('a relay that hides the newest message', () => {
 
   test('and denies it is found out when its sender looks at the conversation', async () => {
     bob.link.down = (down) => (down.type === 'heads_reply' ? [] : hide(down));
+    asksNobody(bob);
     await sayAll(world, alice, bob, 'hidden');
     await world.run(60_000);
     expect(headsOf(alice)).toBe(1);
@@ -68,6 +69,16 @@ describe('a relay that hides the newest message', () => {
     expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]', 'next']);
   });
 
+  test('and denies it has it brought by its sender', async () => {
+    bob.link.down = (down) => (down.type === 'heads_reply' ? [] : hide(down));
+    await sayAll(world, alice, bob, 'hidden');
+    await world.until(() => holesOf(bob).length > 0);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]']);
+    await world.run(60_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'hidden']);
+    expect([...alerts(alice), ...alerts(bob)]).toEqual([]);
+  });
+
   test('and everything seen since is a hole of unknown numbers', async () => {
     bob.link.down = (down) => (down.type === 'heads_reply' ? [] : hide(down));
     alice.alterFrame = (bytes) => {
@@ -77,8 +88,11 @@ describe('a relay that hides the newest message', () => {
       return encodeFrame({ ...frame, body: encodeHeads({ handle, ...(head && { head }) }) });
     };
     await sayAll(world, alice, bob, 'hidden');
-    await world.run(60_000);
+    await world.until(() => holesOf(bob).length > 0);
     expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 lost]']);
+    await world.run(60_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'hidden']);
+    expect([...alerts(alice), ...alerts(bob)]).toEqual([]);
   });
 
   test('is told nothing more where the other side has said that it has everything', async () => {

@@ -308,6 +308,6 @@ describe('close', () => {
     await world.connect(bob);
     await world.run(5_000);
     expect(await shown(world, bob, carol)).toEqual(['a stranger']);
-    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'mismatch']);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '!device added', 'mismatch']);
   });
 });

@@ -15,6 +15,7 @@ import {
 import type { SentMessage } from '@waxwing/client-core';
 import { addDevice } from '../support/client-second-device.ts';
 import {
+  asksNobody,
   acquainted,
   alerts,
   changeEnvelope,
@@ -92,6 +93,7 @@ describe('a receipt', () => {
   });
 
   test('says delivered only of what is held: a hole is excepted, and is delivered when it fills', async () => {
+    asksNobody(bob);
     let last = 0;
     let kept: Parameters<typeof bob.link.say>[0] | undefined;
     bob.link.down = (down) => {
@@ -111,6 +113,7 @@ describe('a receipt', () => {
   });
 
   test('says nothing of what cannot be read', async () => {
+    asksNobody(bob);
     bob.link.down = changeEnvelope(isSequenced, (envelope) => {
       if (envelope.n !== 2) return envelope;
       const ciphertext = Buffer.from(envelope.ciphertext);

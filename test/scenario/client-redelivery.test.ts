@@ -199,7 +199,7 @@ test('a device that leaves the list while its message is read loses nothing', as
   await say(world, alice, bob, 'last words');
   await world.until(() => isRead);
   await world.run(100);
-  expect((await shown(world, bob, alice)).slice(0, 3)).toEqual(['hi', 'ho', 'last words']);
+  expect((await shown(world, bob, alice)).slice(0, 4)).toEqual(['hi', 'ho', '!device added', 'last words']);
   expect(alerts(bob)).toEqual([]);
 });
 

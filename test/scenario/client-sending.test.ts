@@ -89,7 +89,7 @@ describe('a mismatch', () => {
     for (const sent of all) await world.wait(sent.reached('sent'));
     await world.run(100);
     expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'one', 'two', 'three']);
-    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'one', 'two', 'three']);
+    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', '!device added', 'one', 'two', 'three']);
   });
 });
 

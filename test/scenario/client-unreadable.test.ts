@@ -77,36 +77,46 @@ describe('what cannot be read', () => {
   });
 
   test.each([
-    ['no frame', () => Buffer.from('garbage')],
-    ['a frame of another sender', (frame: Uint8Array) => altered(frame, { device: 7 })],
-    ['a frame for another number', (frame: Uint8Array) => altered(frame, { n: 9 })],
-    ['a frame for another handle', (frame: Uint8Array) => altered(frame, { handle: true })],
-    ['content that is none', (frame: Uint8Array) => altered(frame, { body: Buffer.from([255, 255]) })],
-    ['a direct frame', (frame: Uint8Array) => altered(frame, { direct: true })],
-  ])('%s is refused with a hole and an alert, and what is later goes on', async (_name, alter) => {
+    ['no frame', 'frame', () => Buffer.from('garbage')],
+    ['a frame of another sender', 'sender', (frame: Uint8Array) => altered(frame, { device: 7 })],
+    ['a frame for another number', 'n', (frame: Uint8Array) => altered(frame, { n: 9 })],
+    ['a frame for another handle', 'handle', (frame: Uint8Array) => altered(frame, { handle: true })],
+    ['content that is none', 'frame', (frame: Uint8Array) => altered(frame, { body: Buffer.from([255, 255]) })],
+    ['a direct frame', 'handle', (frame: Uint8Array) => altered(frame, { direct: true })],
+  ])('%s is refused with a hole and an alert, and what is later goes on', async (_name, what, alter) => {
     alice.alterFrame = alter;
     await sayAll(world, alice, bob, 'evil');
     alice.alterFrame = (frame) => frame;
     await sayAll(world, alice, bob, 'good');
     await world.run(1_000);
-    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 refused]', 'good']);
-    expect(alerts(bob)).toHaveLength(1);
+    const refused = `frame refused: ${what}`;
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 refused]', `!${refused}`, 'good']);
+    expect(alerts(bob)).toEqual([refused]);
   });
 
   test('an envelope relabelled with another n is refused with a hole and an alert', async () => {
     bob.link.down = changeSequenced((envelope) => ({ ...envelope, n: 7 }), 2);
     await sayAll(world, alice, bob, 'relabelled', 'next');
     await world.run(1_000);
-    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 refused]', 'next']);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 refused]', '!frame refused: n', 'next']);
     expect(alerts(bob)).toEqual(['frame refused: n']);
   });
 
-  test('an envelope relabelled with another handle is refused with an alert, and its number is a hole', async () => {
+  test('an envelope relabelled with another handle is refused with an alert, and its number is a hole until it fills', async () => {
     const handle = parseHandle(Buffer.alloc(32, 9).toString('base64url'));
     bob.link.down = changeSequenced((envelope) => ({ ...envelope, handle }), 2);
     await sayAll(world, alice, bob, 'relabelled', 'next');
     await world.run(3_000);
-    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]', 'next']);
+    expect(await shown(world, bob, alice)).toEqual([
+      'hi',
+      'ho',
+      '!frame refused: handle',
+      '[1 awaiting sender]',
+      'next',
+    ]);
+    await world.run(20_000);
+    const lines = ['hi', 'ho', '!frame refused: handle', 'relabelled', 'next'];
+    expect(await shown(world, bob, alice)).toEqual(lines);
     expect(alerts(bob)).toEqual(['frame refused: handle']);
   });
 
@@ -119,6 +129,9 @@ describe('what cannot be read', () => {
     await world.run(3_000);
     expect(await shown(world, bob, carol)).toEqual(['I am Carol']);
     expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', '[1 awaiting sender]', 'next']);
+    await world.run(20_000);
+    expect(await shown(world, bob, carol)).toEqual(['I am Carol']);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'relabelled', 'next']);
   });
 
   test('a frame under the handle of another conversation is refused', async () => {

@@ -1,4 +1,5 @@
 import { compareSequences, type Sequence } from '@waxwing/protocol';
+import type { Store } from '../../client-core/src/history/store.ts';
 import type { MessageRow } from '../../client-core/src/history/messages.ts';
 import { contains } from '../../client-core/src/sync/ranges.ts';
 import type { SimulatedDevice } from './device.ts';
@@ -118,6 +119,8 @@ function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: MessageR
   if (!store || !epoch) return 'a conversation that has not begun';
   const view = store.coverage.view(epoch.id);
   if (view.start === undefined || compareSequences(sent.sequence, view.start) < 0) return 'before the start';
+  const first = firstHeld(store, epoch.id, author);
+  if (first === undefined || sent.n < first) return 'before the first that came';
   const { era, number } = sent.sequence;
   const hole = store.coverage.holes(epoch.id).find((one) => one.era === era && one.from <= number && number <= one.to);
   if (hole) return `a hole (${hole.reason})`;
@@ -125,6 +128,15 @@ function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: MessageR
     return store.frames.address(party).account === author.account && fromN <= sent.n && sent.n <= toN;
   });
   return chain && `a hole without numbers (${chain.reason})`;
+}
+
+/** The lowest n that a device holds of another's frames: the first frame ever seen of it is where it begins. */
+function firstHeld(store: Store, epoch: number, author: SimulatedDevice): number | undefined {
+  const list = store.lists.get(author.account);
+  const own = list?.list.devices.find(({ device }) => device === 1);
+  const party = own && store.frames.findParty({ account: author.account, device: own.device }, own.addedIn);
+  if (party === undefined) return undefined;
+  return Array.from({ length: 1_000 }, (_, index) => index + 1).find((n) => store.frames.frame(epoch, party, n));
 }
 
 function where({ era, number }: Sequence): string {

@@ -40,7 +40,7 @@ export type Plan = {
   readonly phaseMs: number;
 };
 
-export const realEvery = 10;
+const realEvery = 10;
 
 export function makePlan(seed: number): Plan {
   const random: Random = createRandom(`plan ${seed}`);

@@ -1,4 +1,4 @@
-import { addressKey, type AccountId, type Handle } from '@waxwing/protocol';
+import type { AccountId, Handle } from '@waxwing/protocol';
 import { buildKeyserver } from '@waxwing/keyserver';
 import { createGateway, createLogger, createMetrics, type Gateway } from '@waxwing/relay';
 import { createMemoryStorage, type MemoryState, type MemoryStorage, type Storage } from '@waxwing/storage';
@@ -193,7 +193,8 @@ function createAudit() {
   let results = new Map<string, string>();
   /** By handle and sequence, for ever. */
   const places = new Map<string, string>();
-  const heads = new Map<string, { era: number; number: number }>();
+  /** By handle, since the store last forgot: what begins after that may be earlier, where no sender knew of what was. */
+  let heads = new Map<string, { era: number; number: number }>();
   const keys = new Set<string>();
 
   function submitted({ sender, handle, n }: SubmitArgs, answer: Answer): void {
@@ -232,11 +233,7 @@ function createAudit() {
     /** The store lost what it held: senders may be given another place, at a later sequence. */
     forget(): void {
       results = new Map();
+      heads = new Map();
     },
   };
-}
-
-/** The name of a device in traces. */
-export function nameOf(address: Parameters<typeof addressKey>[0]): string {
-  return addressKey(address).slice(0, 4);
 }

@@ -2,14 +2,16 @@ import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  compareSequences,
   deviceListHash,
   decodeSignedDeviceList,
   encodeSignedDeviceList,
   parseDeviceId,
+  parseEra,
   readDeviceList,
   signDeviceList,
 } from '@waxwing/protocol';
-import type { RandomBytes } from '@waxwing/protocol';
+import type { RandomBytes, Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import type { MemoryState } from '@waxwing/storage';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
@@ -144,14 +146,21 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     })();
   }
 
+  /** The app's reader: each message once or marked, and in order unless it fills a hole. */
   function read(device: SimulatedDevice, client: Client, seen: Map<string, number>): void {
+    const newest = new Map<string, Sequence>();
     void (async () => {
-      for await (const message of client.inbox()) {
+      for await (const { id, text, conversation, sequence, redelivered, late } of client.inbox()) {
         if (device.client !== client) return;
-        const times = seen.get(message.id) ?? 0;
-        if (times > 0 && !message.redelivered)
-          violations.push(`${device.name} was given ${message.text} again, unmarked`);
-        seen.set(message.id, times + 1);
+        const times = seen.get(id) ?? 0;
+        if (times > 0 && !redelivered) violations.push(`${device.name} was given ${text} again, unmarked`);
+        seen.set(id, times + 1);
+        if (sequence === null) continue;
+        const at = { era: parseEra(sequence.era), number: sequence.number };
+        const last = newest.get(conversation);
+        const isAhead = last === undefined || compareSequences(at, last) > 0;
+        if (!isAhead && !late) violations.push(`I-10 ${device.name} was given ${text} after what follows it`);
+        if (isAhead) newest.set(conversation, at);
       }
     })().catch((error: unknown) => {
       if (!(error instanceof Crashed)) violations.push(`the inbox of ${device.name}: ${String(error)}`);
@@ -320,9 +329,10 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
       at(Math.floor(plan.phaseMs * 0.4) + within(0.6), () => {
         if (!backup) return;
         fire('store restored');
-        // The newest lists are kept: devices do not publish an older server's lists again yet.
-        const { lists } = server.snapshot().directory;
-        void restart({ restored: { ...backup, directory: { ...backup.directory, lists } }, told: true });
+        // The newest lists, and the keys of devices that came since, are kept: nobody publishes them again yet.
+        const { lists, prekeys } = server.snapshot().directory;
+        const kept = new Map([...prekeys, ...backup.directory.prekeys]);
+        void restart({ restored: { ...backup, directory: { ...backup.directory, lists, prekeys: kept } }, told: true });
       });
     }
     if (has('expiry')) {

@@ -1,5 +1,5 @@
 import type { Deliver, Down, Envelope, SequencedEnvelope, Submit } from '@waxwing/protocol';
-import { decodeEnvelope, encodeEnvelope } from '@waxwing/protocol';
+import { decodeEnvelope, decodeFrame, encodeEnvelope, encodeFrame, frameKinds } from '@waxwing/protocol';
 import type { DirectConversation, SentMessage } from '@waxwing/client-core';
 import type { ClientWorld, TestClient } from './client-world.ts';
 
@@ -108,4 +108,13 @@ export function keepBack(device: TestClient, ...wanted: number[]): { release(n: 
 /** The submits of sequenced messages that travelled: all, or those of an n. */
 export function submitsOf(device: TestClient, n?: number): Submit[] {
   return device.link.ups.filter((up): up is Submit => up.type === 'submit' && (n === undefined || up.n === n));
+}
+
+/** What a device asks others for arrives as something that has no answer. */
+export function asksNobody(device: TestClient): void {
+  device.alterFrame = (bytes) => {
+    const frame = decodeFrame(bytes);
+    if (frame.kind !== frameKinds.repairRequest) return bytes;
+    return encodeFrame({ ...frame, kind: frameKinds.receipt, body: new Uint8Array(0) });
+  };
 }

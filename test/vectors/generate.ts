@@ -30,6 +30,8 @@ import {
   frame,
   heads,
   receipt,
+  repairAnswer,
+  repairRequest,
   submitBody,
   ups,
 } from '../protocol/arbitraries.ts';
@@ -76,6 +78,8 @@ freeze('frame', vectorsOf('frame', draw(frame, 16)));
 freeze('content', vectorsOf('content', draw(content, 8)));
 freeze('heads', vectorsOf('heads', draw(heads, 8)));
 freeze('receipt', vectorsOf('receipt', draw(receipt, 8)));
+freeze('repair-request', vectorsOf('repair request', draw(repairRequest, 8)));
+freeze('repair-answer', vectorsOf('repair answer', draw(repairAnswer, 8)));
 freeze('device-list', vectorsOf('device list', draw(deviceList, 8)));
 
 const account = parseAccountId('7d9a2c1e-51b4-4c86-9f0e-3a5b7c9d1e2f');

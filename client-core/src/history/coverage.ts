@@ -29,6 +29,9 @@ export type ChainHoleRow = {
   readonly reason: HoleReason;
 };
 
+/** Since when a hole is one, how often others were asked for it, and when they are next; null until that is drawn. */
+type HoleAge = { readonly sinceMs: number; readonly tries: number; readonly dueMs: number | null };
+
 /** What of each epoch is held, missing and known of. */
 export class CoverageStore {
   readonly #db: Db;
@@ -90,8 +93,8 @@ export class CoverageStore {
 
   /** Makes these numbers one hole of its own reason, apart from its neighbours. A part that was a hole keeps its age. */
   nameHole(epoch: number, { era, from, to, reason }: HoleRow, nowMs: number): void {
-    const sinceMs = this.#cutHoles(epoch, era, { from, to }) ?? nowMs;
-    this.#insertHole(epoch, era, { from, to }, reason, sinceMs);
+    const age = this.#cutHoles(epoch, era, { from, to }) ?? newborn(nowMs);
+    this.#insertHole(epoch, era, { from, to }, reason, age);
   }
 
   chainHoles(epoch: number): ChainHoleRow[] {
@@ -106,9 +109,14 @@ export class CoverageStore {
   }
 
   addChainHole(epoch: number, hole: ChainHoleRow, nowMs: number): void {
+    this.#insertChainHole(epoch, hole, newborn(nowMs));
+  }
+
+  #insertChainHole(epoch: number, hole: ChainHoleRow, age: HoleAge): void {
     this.#db.run(
-      `INSERT OR REPLACE INTO chain_hole (epoch, party, first_n, last_n, before_era, before_number, reason, since_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO chain_hole
+         (epoch, party, first_n, last_n, before_era, before_number, reason, since_ms, tries, due_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       epoch,
       hole.party,
       hole.fromN,
@@ -116,28 +124,44 @@ export class CoverageStore {
       hole.before.era,
       hole.before.number,
       hole.reason,
-      nowMs,
+      age.sinceMs,
+      age.tries,
+      age.dueMs,
     );
   }
 
   /** A frame that was missing without a number has come: its hole shrinks around it. */
-  fillChainHole(epoch: number, party: number, n: number, nowMs: number): boolean {
-    const row = this.#db.get(
+  fillChainHole(epoch: number, party: number, n: number): boolean {
+    return this.#cutChainHoles(epoch, party, { from: n, to: n }).length > 0;
+  }
+
+  /** Frames that were missing without a number do not come any more. */
+  removeChainHole(epoch: number, party: number, range: Range): boolean {
+    const cut = this.#cutChainHoles(epoch, party, range);
+    for (const { hole, age } of cut) this.#insertChainHole(epoch, { ...hole, reason: 'removed' }, age);
+    return cut.length > 0;
+  }
+
+  /** Takes a range out of the chain holes; answers the parts that it took. */
+  #cutChainHoles(epoch: number, party: number, { from, to }: Range): { hole: ChainHoleRow; age: HoleAge }[] {
+    const rows = this.#db.all(
       'SELECT * FROM chain_hole WHERE epoch = ? AND party = ? AND first_n <= ? AND last_n >= ?',
       epoch,
       party,
-      n,
-      n,
+      to,
+      from,
     );
-    if (row === undefined) return false;
-    const first = integer(row, 'first_n');
-    const last = integer(row, 'last_n');
-    this.#db.run('DELETE FROM chain_hole WHERE epoch = ? AND party = ? AND first_n = ?', epoch, party, first);
-    const before = { era: parseEra(integer(row, 'before_era')), number: integer(row, 'before_number') };
-    const rest = { party, before, reason: reasonOf(row) };
-    if (first < n) this.addChainHole(epoch, { ...rest, fromN: first, toN: n - 1 }, nowMs);
-    if (n < last) this.addChainHole(epoch, { ...rest, fromN: n + 1, toN: last }, nowMs);
-    return true;
+    return rows.map((row) => {
+      const first = integer(row, 'first_n');
+      const last = integer(row, 'last_n');
+      this.#db.run('DELETE FROM chain_hole WHERE epoch = ? AND party = ? AND first_n = ?', epoch, party, first);
+      const before = { era: parseEra(integer(row, 'before_era')), number: integer(row, 'before_number') };
+      const rest = { party, before, reason: reasonOf(row) };
+      const age = ageOf(row);
+      if (first < from) this.#insertChainHole(epoch, { ...rest, fromN: first, toN: from - 1 }, age);
+      if (to < last) this.#insertChainHole(epoch, { ...rest, fromN: to + 1, toN: last }, age);
+      return { hole: { ...rest, fromN: Math.max(first, from), toN: Math.min(last, to) }, age };
+    });
   }
 
   #ranges(table: 'coverage' | 'hole', epoch: number): Map<number, Ranges> {
@@ -187,37 +211,40 @@ export class CoverageStore {
   #saveHoles(epoch: number, era: number, before: Ranges, after: Ranges, reason: HoleReason, nowMs: number): void {
     for (const gone of before.flatMap((range) => missing(after, range))) this.#cutHoles(epoch, era, gone);
     for (const added of after.flatMap((range) => missing(before, range))) {
-      this.#insertHole(epoch, era, added, reason, nowMs);
+      this.#insertHole(epoch, era, added, reason, newborn(nowMs));
     }
   }
 
-  /** Takes numbers out of the holes; answers since when the oldest of them was one. */
-  #cutHoles(epoch: number, era: number, gone: Range): number | undefined {
+  /** Takes numbers out of the holes; answers the age of the oldest of them. */
+  #cutHoles(epoch: number, era: number, gone: Range): HoleAge | undefined {
     const rows = this.#db.all(
-      'SELECT first, last, reason, since_ms FROM hole WHERE epoch = ? AND era = ? AND first <= ? AND last >= ?',
+      'SELECT * FROM hole WHERE epoch = ? AND era = ? AND first <= ? AND last >= ? ORDER BY since_ms, first',
       epoch,
       era,
       gone.to,
       gone.from,
     );
     for (const row of rows) {
-      const [first, last, since] = [integer(row, 'first'), integer(row, 'last'), integer(row, 'since_ms')];
+      const [first, last, age] = [integer(row, 'first'), integer(row, 'last'), ageOf(row)];
       this.#db.run('DELETE FROM hole WHERE epoch = ? AND era = ? AND first = ?', epoch, era, first);
-      if (first < gone.from) this.#insertHole(epoch, era, { from: first, to: gone.from - 1 }, reasonOf(row), since);
-      if (gone.to < last) this.#insertHole(epoch, era, { from: gone.to + 1, to: last }, reasonOf(row), since);
+      if (first < gone.from) this.#insertHole(epoch, era, { from: first, to: gone.from - 1 }, reasonOf(row), age);
+      if (gone.to < last) this.#insertHole(epoch, era, { from: gone.to + 1, to: last }, reasonOf(row), age);
     }
-    return rows.length === 0 ? undefined : Math.min(...rows.map((row) => integer(row, 'since_ms')));
+    return rows[0] && ageOf(rows[0]);
   }
 
-  #insertHole(epoch: number, era: number, range: Range, reason: HoleReason, sinceMs: number): void {
+  #insertHole(epoch: number, era: number, range: Range, reason: HoleReason, age: HoleAge): void {
     this.#db.run(
-      'INSERT OR REPLACE INTO hole (epoch, era, first, last, reason, since_ms) VALUES (?, ?, ?, ?, ?, ?)',
+      `INSERT OR REPLACE INTO hole (epoch, era, first, last, reason, since_ms, tries, due_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       epoch,
       era,
       range.from,
       range.to,
       reason,
-      sinceMs,
+      age.sinceMs,
+      age.tries,
+      age.dueMs,
     );
   }
 }
@@ -225,6 +252,14 @@ export class CoverageStore {
 function sequenceOf(row: Row, prefix: string): Sequence | undefined {
   const era = integerOrNull(row, `${prefix}_era`);
   return era === null ? undefined : { era: parseEra(era), number: integer(row, `${prefix}_number`) };
+}
+
+function newborn(nowMs: number): HoleAge {
+  return { sinceMs: nowMs, tries: 0, dueMs: null };
+}
+
+function ageOf(row: Row): HoleAge {
+  return { sinceMs: integer(row, 'since_ms'), tries: integer(row, 'tries'), dueMs: integerOrNull(row, 'due_ms') };
 }
 
 function reasonOf(row: Row): HoleReason {

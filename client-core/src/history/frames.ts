@@ -8,7 +8,7 @@ import {
   type Sequence,
 } from '@waxwing/protocol';
 import type { Range, Ranges } from '../sync/ranges.ts';
-import type { Db } from './database.ts';
+import type { Db, Row } from './database.ts';
 import { blob, blobOrNull, integer, integerOrNull, text } from './row.ts';
 
 /**
@@ -214,6 +214,45 @@ export class FrameStore {
     );
   }
 
+  /** The frames of a device that stand nearest before and after one of its n, where they stand. */
+  neighbours(epoch: number, party: number, n: number): { before?: Sequence; after?: Sequence } {
+    const [before, after] = [
+      this.#db.get(
+        `SELECT era, number FROM frame WHERE epoch = ? AND party = ? AND n < ? AND era IS NOT NULL
+         ORDER BY n DESC LIMIT 1`,
+        epoch,
+        party,
+        n,
+      ),
+      this.#db.get(
+        'SELECT era, number FROM frame WHERE epoch = ? AND party = ? AND n > ? AND era IS NOT NULL ORDER BY n LIMIT 1',
+        epoch,
+        party,
+        n,
+      ),
+    ];
+    return { ...(before && { before: sequenceOf(before) }), ...(after && { after: sequenceOf(after) }) };
+  }
+
+  /** The highest sequence that has a frame. */
+  lastPlace(epoch: number): Sequence | undefined {
+    const row = this.#db.get(
+      'SELECT era, number FROM place WHERE epoch = ? ORDER BY era DESC, number DESC LIMIT 1',
+      epoch,
+    );
+    return row && sequenceOf(row);
+  }
+
+  /** The newest party that a device's address has been. */
+  newestParty(address: DeviceAddress): number | undefined {
+    const row = this.#db.get(
+      'SELECT id FROM party WHERE account = ? AND device = ? ORDER BY added_in DESC LIMIT 1',
+      address.account,
+      address.device,
+    );
+    return row && integer(row, 'id');
+  }
+
   /** The hashes placed from `from` to `to` of an era, in order. */
   hashes(epoch: number, era: EraNumber, from: number, to: number): PlacedHash[] {
     const rows = this.#db.all(
@@ -231,4 +270,8 @@ export class FrameStore {
 
 function toHashes(bytes: Uint8Array): Uint8Array[] {
   return Array.from({ length: bytes.length / 32 }, (_, index) => bytes.subarray(index * 32, index * 32 + 32));
+}
+
+function sequenceOf(row: Row): Sequence {
+  return { era: parseEra(integer(row, 'era')), number: integer(row, 'number') };
 }

@@ -89,15 +89,25 @@ export class MessageStore {
     );
   }
 
-  /** Shows a message; one of others also enters the inbox. */
-  release(message: MessageRow, late: boolean): void {
+  /** Shows a message; one of others also enters the inbox, late if what follows it is there already. */
+  release(message: MessageRow): void {
     const inbox = message.own ? null : this.lastInbox() + 1;
+    const late = inbox !== null && this.#isFollowed(message);
     this.#db.run(
       'UPDATE message SET shown = 1, late = ?, inbox = ? WHERE id = (? << 20) | ?',
       late ? 1 : 0,
       inbox,
       ...halves(message.key),
     );
+  }
+
+  #isFollowed({ conversation, key }: MessageRow): boolean {
+    const later = this.#db.get(
+      'SELECT 1 FROM message WHERE conversation = ? AND id > (? << 20) | ? AND inbox IS NOT NULL LIMIT 1',
+      conversation,
+      ...halves(key),
+    );
+    return later !== undefined;
   }
 
   lastInbox(): number {

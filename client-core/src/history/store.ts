@@ -1,4 +1,5 @@
 import { AlertStore } from './alerts.ts';
+import { AnswerableStore } from './answerable.ts';
 import { ClaimStore } from './claims.ts';
 import { ConsumerStore } from './consumers.ts';
 import { ConversationStore } from './conversations.ts';
@@ -12,6 +13,7 @@ import { HeldStore } from './held.ts';
 import { MessageStore } from './messages.ts';
 import { OutboxStore } from './outbox.ts';
 import { ReceiptStore } from './receipts.ts';
+import { RepairStore } from './repairs.ts';
 
 /** Everything a device keeps, by noun. Writes belong in `transaction`. */
 export type Store = {
@@ -21,10 +23,12 @@ export type Store = {
   readonly conversations: ConversationStore;
   readonly coverage: CoverageStore;
   readonly frames: FrameStore;
+  readonly answerable: AnswerableStore;
   readonly messages: MessageStore;
   readonly outbox: OutboxStore;
   readonly held: HeldStore;
   readonly receipts: ReceiptStore;
+  readonly repairs: RepairStore;
   readonly consumers: ConsumerStore;
   readonly claims: ClaimStore;
   readonly alerts: AlertStore;
@@ -42,10 +46,12 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     conversations: new ConversationStore(db),
     coverage: new CoverageStore(db),
     frames: new FrameStore(db),
+    answerable: new AnswerableStore(db),
     messages: new MessageStore(db),
     outbox: new OutboxStore(db),
     held: new HeldStore(db),
     receipts: new ReceiptStore(db),
+    repairs: new RepairStore(db),
     consumers: new ConsumerStore(db),
     claims: new ClaimStore(db),
     alerts: new AlertStore(db),

@@ -54,7 +54,7 @@ export function mismatch(
 /** The message that a person sees of a frame; undefined for a frame without visible effect. */
 export function toMessage(
   frame: Frame,
-  envelope: SequencedEnvelope,
+  envelope: Pick<SequencedEnvelope, 'sequence' | 'n' | 'serverTimeMs'>,
   conversation: number,
   epoch: number,
   party: number,

@@ -11,7 +11,8 @@ import type { Attempt, FramedRow } from '../history/outbox.ts';
 import type { Overlay } from '../session/overlay.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { voidContent, type Bundles, type Framing } from './framing.ts';
+import type { Bundles } from './bundles.ts';
+import { voidContent, type Framing } from './framing.ts';
 
 const NO_BUNDLES: Bundles = new Map();
 

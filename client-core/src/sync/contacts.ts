@@ -11,7 +11,7 @@ import type { Peer } from '../session/crypto.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import { noteAlarm, type Alarm } from './alarm.ts';
 import type { SyncContext } from './context.ts';
-import type { Bundles } from './framing.ts';
+import type { Bundles } from './bundles.ts';
 import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
 import { checkList } from './list-check.ts';
 import { settleListClaim, splitList } from './list-gossip.ts';

@@ -12,6 +12,7 @@ import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { LinkEvents, RelayLink } from '../transport/relay-link.ts';
 import { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
+import { DirectSender } from './direct-sender.ts';
 import { Framing } from './framing.ts';
 import { GapKeeper } from './gap-keeper.ts';
 import { Heads } from './heads.ts';
@@ -21,6 +22,7 @@ import { Outbox } from './outbox.ts';
 import { Placing } from './placing.ts';
 import { PrekeyKeeper } from './prekey-keeper.ts';
 import { Receipts } from './receipts.ts';
+import { Repair } from './repair.ts';
 import { tellFull, tellPlaced } from './told.ts';
 
 /** The parts that keep a device in step with the relay, and what each of the link's events means to them. */
@@ -29,8 +31,10 @@ export class SyncEngine {
   readonly outbox: Outbox;
   readonly #context: SyncContext;
   readonly #inbound: Inbound;
+  readonly #sender: DirectSender;
   readonly #receipts: Receipts;
   readonly #heads: Heads;
+  readonly #repair: Repair;
   readonly #gaps: GapKeeper;
   readonly #prekeys: PrekeyKeeper;
   readonly #onReady: () => void;
@@ -53,20 +57,28 @@ export class SyncEngine {
     this.contacts = new Contacts(context, keyserver, (account) => this.#beside(() => this.#inbound.retryHeld(account)));
     const framing = new Framing(context, this.contacts);
     this.outbox = new Outbox(context, this.contacts, framing, newId);
-    this.#receipts = new Receipts(context, this.contacts, framing, newId);
-    this.#heads = new Heads(context, { contacts: this.contacts, framing, newId }, (handles) =>
+    this.#sender = new DirectSender(context, this.contacts, framing, newId);
+    this.#receipts = new Receipts(context, framing, this.#sender);
+    this.#heads = new Heads(context, { contacts: this.contacts, framing, sender: this.#sender }, (handles) =>
       this.#beside(() => this.#lookForTails(handles)),
     );
+    this.#repair = new Repair(context, this.contacts, framing, this.#sender);
     this.#gaps = new GapKeeper(context);
     this.#prekeys = new PrekeyKeeper(context, keyserver);
     this.#inbound = new Inbound(context, this.contacts, {
-      committed: (position) => this.#link?.ack(position),
+      committed: (position) => {
+        this.#link?.ack(position);
+        this.#repair.look();
+      },
       received: () => this.#receipts.schedule(),
       frameRead: (frame, placing) => this.#takeList(frame, placing),
       directFrame: (frame, placing) => this.#takeDirect(frame, placing),
       drained: () => this.#beside(() => this.#caughtUp()),
     });
-    context.bus.subscribe(({ conversations }) => this.#gaps.lookAt(conversations));
+    context.bus.subscribe(({ conversations }) => {
+      this.#gaps.lookAt(conversations);
+      this.#repair.look();
+    });
   }
 
   /** The link's events, for the link that `attach` is given. */
@@ -88,6 +100,8 @@ export class SyncEngine {
     this.outbox.disconnected();
     this.#receipts.disconnected();
     this.#heads.disconnected();
+    this.#repair.disconnected();
+    this.#sender.disconnected();
     this.#gaps.disconnected();
   }
 
@@ -110,7 +124,7 @@ export class SyncEngine {
     this.#stopped = true;
     this.disconnected();
     this.contacts.stop();
-    const parts = [this.#inbound, this.outbox, this.#receipts, this.#heads, this.#prekeys];
+    const parts = [this.#inbound, this.outbox, this.#receipts, this.#heads, this.#repair, this.#prekeys];
     await Promise.all(parts.map((part) => part.stop()));
     await Promise.all(this.#tasks);
     await this.#context.work.idle();
@@ -136,7 +150,8 @@ export class SyncEngine {
     this.#marked(marks);
     if (this.#link === undefined) return;
     this.outbox.connected(this.#link);
-    this.#receipts.connected(this.#link);
+    this.#sender.connected(this.#link);
+    this.#receipts.connected();
     this.#prekeys.topUp();
   }
 
@@ -149,6 +164,7 @@ export class SyncEngine {
   #restarted(): void {
     this.#mailIsGone = true;
     this.#gaps.mailboxRestarted();
+    this.#beside(() => this.#repair.mailboxRestarted());
   }
 
   /** The mailbox is read to its end: what is missing now is missing, and what was held may have its list. */
@@ -160,6 +176,7 @@ export class SyncEngine {
     if (this.#stopped) return;
     this.#gaps.settled();
     if (this.#link) this.#heads.live(this.#link);
+    this.#beside(() => this.#repair.live());
     store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs, limits.heldMaxEntries));
     for (const account of store.lists.claimed()) await this.contacts.fetch(account);
     for (const account of store.held.accounts('unlisted device')) {
@@ -198,6 +215,12 @@ export class SyncEngine {
 
   #takeDirect(frame: Frame, placing: Placing): void {
     this.#heads.take(frame, placing);
+    const repaired = this.#repair.take(frame, placing);
+    if (repaired) {
+      for (const what of repaired.alerts) placing.alarm({ ...frame.sender, what });
+      if (repaired.frames) queueMicrotask(() => this.#receipts.schedule());
+      return;
+    }
     const { conversations, contradiction } = this.#receipts.take(frame);
     for (const conversation of conversations) placing.touched.add(conversation);
     if (contradiction) placing.alarm({ ...frame.sender, what: 'a receipt for another frame' });

@@ -7,7 +7,7 @@ import {
   firstPrev,
   frameKinds,
   type AccountId,
-  type DeviceBundleJson,
+  type DeviceId,
   type Frame,
   type Handle,
   type MessageId,
@@ -15,12 +15,10 @@ import {
   type RecipientDevice,
 } from '@waxwing/protocol';
 import type { Overlay } from '../session/overlay.ts';
+import type { Bundles } from './bundles.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { newestSeen } from './seen.ts';
-
-/** By `addressKey` of the device. */
-export type Bundles = ReadonlyMap<string, DeviceBundleJson>;
 
 /** Builds frames and encrypts them, within a unit of work. */
 export class Framing {
@@ -72,7 +70,8 @@ export class Framing {
 
   /**
    * Encrypts a frame for every device of the account, and names the own account. Devices that `kept` has a ciphertext
-   * for, under the same registration, keep it byte for byte. Undefined where a session is missing and no bundle is here.
+   * for, under the same registration, keep it byte for byte; with `only`, other devices are left out, as a direct
+   * submit may. Undefined where a session is missing and no bundle is here.
    */
   async body(
     overlay: Overlay,
@@ -81,6 +80,7 @@ export class Framing {
     bundles: Bundles,
     visible: boolean,
     kept: readonly Recipient[] = [],
+    only?: DeviceId,
   ): Promise<Uint8Array | undefined> {
     const recipients: Recipient[] = [];
     for (const account of accounts) {
@@ -89,6 +89,7 @@ export class Framing {
       const before = kept.find((recipient) => recipient.account === account)?.devices ?? [];
       const devices: RecipientDevice[] = [];
       for (const { device, registrationId } of this.#contacts.recipients(account)) {
+        if (only !== undefined && device !== only) continue;
         const same = before.find((other) => other.device === device && other.registrationId === registrationId);
         const made = same ?? (await this.#encrypt(overlay, account, device, registrationId, frame, bundles));
         if (made === undefined) return undefined;

@@ -8,12 +8,11 @@ import {
   type Frame,
   type Handle,
   type HeadsClaim,
-  type MessageId,
 } from '@waxwing/protocol';
 import type { RelayLink } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { submitDirect } from './direct-submit.ts';
+import type { DirectSender } from './direct-sender.ts';
 import type { Framing } from './framing.ts';
 import type { Placing } from './placing.ts';
 import { reaches } from './reach.ts';
@@ -31,7 +30,7 @@ export class Heads {
   readonly #context: SyncContext;
   readonly #contacts: Contacts;
   readonly #framing: Framing;
-  readonly #newId: () => MessageId;
+  readonly #sender: DirectSender;
   readonly #ask: (handles: readonly Handle[]) => void;
   /** Conversations that were opened, until the relay was asked. */
   readonly #opened = new Set<number>();
@@ -44,26 +43,26 @@ export class Heads {
   /** `ask` asks the relay for the heads of handles. */
   constructor(
     context: SyncContext,
-    parts: { readonly contacts: Contacts; readonly framing: Framing; readonly newId: () => MessageId },
+    parts: { readonly contacts: Contacts; readonly framing: Framing; readonly sender: DirectSender },
     ask: (handles: readonly Handle[]) => void,
   ) {
     this.#context = context;
     this.#contacts = parts.contacts;
     this.#framing = parts.framing;
-    this.#newId = parts.newId;
+    this.#sender = parts.sender;
     this.#ask = ask;
   }
 
   /** A person looks at a conversation. */
   opened(conversation: number): void {
     this.#opened.add(conversation);
-    if (this.#link) this.#look(this.#link);
+    if (this.#link) this.#look();
   }
 
   /** Connected, and the mailbox is read: what does not come now is withheld or lost. */
   live(link: RelayLink): void {
     this.#link = link;
-    this.#look(link);
+    this.#look();
   }
 
   disconnected(): void {
@@ -95,7 +94,7 @@ export class Heads {
     placing.sentUpTo(epoch.id, party, claim.head.n);
   }
 
-  #look(link: RelayLink): void {
+  #look(): void {
     const { store, clock, timers, randomBytes } = this.#context;
     for (const conversation of this.#opened) {
       this.#opened.delete(conversation);
@@ -107,14 +106,14 @@ export class Heads {
       const spread = limits.receiptDelayMaxMs - limits.receiptDelayMinMs;
       const cancel = timers.after(limits.receiptDelayMaxMs + spread * randomFraction(randomBytes), () => {
         this.#waiting.delete(conversation);
-        const telling = this.#tell(link, conversation).finally(() => this.#telling.delete(telling));
+        const telling = this.#tell(conversation).finally(() => this.#telling.delete(telling));
         this.#telling.add(telling);
       });
       this.#waiting.set(conversation, cancel);
     }
   }
 
-  async #tell(link: RelayLink, conversation: number): Promise<void> {
+  async #tell(conversation: number): Promise<void> {
     const { store, clock } = this.#context;
     try {
       const nowMs = clock.now();
@@ -122,10 +121,8 @@ export class Heads {
       const claim = peer && this.#claim(peer);
       if (peer === undefined || claim === undefined) return;
       if (Math.abs(nowMs - store.conversations.toldAtMs(conversation)) < limits.headsToldEveryMs) return;
-      const content = { messageId: this.#newId(), kind: frameKinds.heads, body: encodeHeads(claim), sentAtMs: nowMs };
-      const parts = { link, contacts: this.#contacts, framing: this.#framing };
-      const answer = await submitDirect(this.#context, parts, peer, content);
-      if (answer?.type === 'accepted') store.transaction(() => store.conversations.setTold(conversation, nowMs));
+      const sent = await this.#sender.send(peer, { kind: frameKinds.heads, body: encodeHeads(claim) });
+      if (sent === 'accepted') store.transaction(() => store.conversations.setTold(conversation, nowMs));
     } catch (error) {
       tellFull(this.#context, error);
     }

@@ -36,7 +36,7 @@ type Outcome =
       readonly type: 'read';
       readonly envelope: Envelope;
       readonly frame: Frame;
-      readonly hash: Uint8Array;
+      readonly bytes: Uint8Array;
       readonly addedIn: number;
     }
   | { readonly type: 'refuse'; readonly envelope: Envelope; readonly what: string }
@@ -49,7 +49,7 @@ export type InboundEvents = {
   received(): void;
   /** A frame was read, whatever becomes of it. Called within the transaction. */
   frameRead(frame: Frame, placing: Placing): void;
-  /** A direct frame of a kind other than content. Called within the transaction. */
+  /** A direct frame of a kind other than content. Called within the transaction, with what it may place frames by. */
   directFrame(frame: Frame, placing: Placing): void;
   /** The mailbox was read to its end, and all of it is durable. */
   drained(): void;
@@ -217,7 +217,7 @@ export class Inbound {
     const current = this.#contacts.epoch(sender.account)?.handle;
     const what = mismatch(envelope, frame, current, this.#isKnown(envelope));
     if (what !== undefined) return { type: 'refuse', envelope, what };
-    return { type: 'read', envelope, frame, hash: frameHash(result.plaintext), addedIn: device.addedIn };
+    return { type: 'read', envelope, frame, bytes: result.plaintext, addedIn: device.addedIn };
   }
 
   #unread(envelope: Envelope, reason: DecryptFailure): Outcome {
@@ -288,6 +288,7 @@ export class Inbound {
           this.#hole(placing, outcome.envelope, 'refused');
           break;
         case 'hold':
+          if (this.#isFilled(outcome.envelope)) break;
           store.held.keep(outcome.envelope.sender, outcome.reason, item.ciphertextHash, item.bytes, nowMs);
           this.#hole(placing, outcome.envelope, outcome.reason);
           break;
@@ -314,7 +315,7 @@ export class Inbound {
   #place(
     placing: Placing,
     envelope: SequencedEnvelope,
-    { frame, hash, addedIn }: { readonly frame: Frame; readonly hash: Uint8Array; readonly addedIn: number },
+    { frame, bytes, addedIn }: { readonly frame: Frame; readonly bytes: Uint8Array; readonly addedIn: number },
     ciphertextHash: Uint8Array,
   ): boolean {
     const { store, clock } = this.#context;
@@ -325,10 +326,20 @@ export class Inbound {
     const epoch = known ?? store.conversations.ensureEpoch(conversation.id, current?.number ?? 0, envelope.handle);
     const party = store.frames.party(sender, addedIn);
     store.receipts.follow(epoch.id, party);
-    const placed: PlacedFrame = { epoch: epoch.id, party, n: envelope.n, hash, ciphertextHash, met: envelope };
+    const placed: PlacedFrame = {
+      epoch: epoch.id,
+      party,
+      n: envelope.n,
+      hash: frameHash(bytes),
+      ciphertextHash,
+      met: envelope,
+    };
     const message = toMessage(frame, envelope, conversation.id, epoch.id, party);
     const claims = frame.place;
-    return placing.place({ ...placed, ...(claims && { claims }), ...(message && { message }) }) !== 'contradiction';
+    const isPlaced =
+      placing.place({ ...placed, ...(claims && { claims }), ...(message && { message }) }) !== 'contradiction';
+    if (isPlaced) store.answerable.keep(epoch.id, party, envelope.n, bytes, envelope.serverTimeMs, clock.now());
+    return isPlaced;
   }
 
   /** Where an envelope says that it stands, if that is in a conversation with its sender. */
@@ -336,6 +347,17 @@ export class Inbound {
     if (envelope.type === 'direct' || !this.#isKnown(envelope)) return undefined;
     const epoch = this.#context.store.conversations.epochByHandle(envelope.handle);
     return epoch && { epoch: epoch.id, sequence: envelope.sequence };
+  }
+
+  /** Whether repair brought what this envelope would have. */
+  #isFilled(envelope: Envelope): boolean {
+    const { store } = this.#context;
+    const epoch = envelope.type === 'sequenced' ? store.conversations.epochByHandle(envelope.handle) : undefined;
+    return (
+      envelope.type === 'sequenced' &&
+      epoch !== undefined &&
+      store.frames.place(epoch.id, envelope.sequence) !== undefined
+    );
   }
 
   #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {

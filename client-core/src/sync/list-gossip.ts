@@ -7,7 +7,7 @@ import type { Placing } from './placing.ts';
 export const splitList = 'two device lists of one version';
 
 /** What a sender says of its own list, beside the list that is kept of it. `newer` cannot be compared yet. */
-export function judgeList({ signed, list }: KeptList, claim: ListClaim): 'agrees' | 'contradicts' | 'newer' {
+function judgeList({ signed, list }: KeptList, claim: ListClaim): 'agrees' | 'contradicts' | 'newer' {
   if (claim.version > list.version) return 'newer';
   const hash = claim.version === list.version ? deviceListHash(signed) : list.previousHash;
   // Of lists further back nothing is kept to compare.

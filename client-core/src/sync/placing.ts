@@ -109,7 +109,10 @@ export class Placing {
         ...(prev && { prev }),
         replaces: self.replaces,
       });
-      if (coverage.fillChainHole(epoch, party, n, this.#nowMs)) this.filled.add(this.#conversation(epoch));
+      if (coverage.fillChainHole(epoch, party, n)) {
+        this.#show(frame, 'late');
+        return 'placed';
+      }
     }
     this.#show(frame, arrival);
     return 'placed';
@@ -178,14 +181,14 @@ export class Placing {
       messages.insert(message);
       this.touched.add(message.conversation);
     }
-    this.#release(epoch, arrival === 'late' ? message : undefined);
+    this.#release(epoch);
   }
 
   /** Shows what waits and is not held back any more, in order. */
-  #release(epoch: number, late?: NewMessage): void {
+  #release(epoch: number): void {
     const { messages } = this.#store;
     for (const waiting of messages.waiting(epoch, heldBackFrom(this.view(epoch)))) {
-      messages.release(waiting, late?.messageId === waiting.messageId);
+      messages.release(waiting);
       this.touched.add(waiting.conversation);
       this.released ||= !waiting.own;
     }

@@ -1,7 +1,6 @@
 import {
   decodeReceipt,
   encodeReceipt,
-  errorRow,
   frameHash,
   frameKinds,
   limits,
@@ -9,13 +8,10 @@ import {
   sameBytes,
   type AccountId,
   type Frame,
-  type MessageId,
   type Watermark,
 } from '@waxwing/protocol';
-import type { RelayLink } from '../transport/relay-link.ts';
-import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { submitDirect } from './direct-submit.ts';
+import type { DirectSender } from './direct-sender.ts';
 import type { Framing } from './framing.ts';
 import { further, reachOf, together } from './reach.ts';
 import { tellFull } from './told.ts';
@@ -31,29 +27,24 @@ type Due = { readonly epoch: number; readonly party: number; readonly watermark:
  */
 export class Receipts {
   readonly #context: SyncContext;
-  readonly #contacts: Contacts;
   readonly #framing: Framing;
-  readonly #newId: () => MessageId;
-  #link: RelayLink | undefined;
+  readonly #sender: DirectSender;
   #cancel: (() => void) | undefined;
   #sending: Promise<void> | undefined;
   /** Due while a receipt was on its way. */
   #again = false;
 
-  constructor(context: SyncContext, contacts: Contacts, framing: Framing, newId: () => MessageId) {
+  constructor(context: SyncContext, framing: Framing, sender: DirectSender) {
     this.#context = context;
-    this.#contacts = contacts;
     this.#framing = framing;
-    this.#newId = newId;
+    this.#sender = sender;
   }
 
-  connected(link: RelayLink): void {
-    this.#link = link;
+  connected(): void {
     if (this.#context.store.receipts.unreported().length > 0) this.schedule();
   }
 
   disconnected(): void {
-    this.#link = undefined;
     this.#cancel?.();
     this.#cancel = undefined;
   }
@@ -65,7 +56,7 @@ export class Receipts {
 
   /** Something was taken in: a receipt is due after 0.5 to 3 s, at random. */
   schedule(): void {
-    if (this.#cancel || this.#link === undefined) return;
+    if (this.#cancel || !this.#sender.isConnected) return;
     const { timers, randomBytes } = this.#context;
     const spread = limits.receiptDelayMaxMs - limits.receiptDelayMinMs;
     this.#cancel = timers.after(limits.receiptDelayMinMs + spread * randomFraction(randomBytes), () => {
@@ -77,7 +68,7 @@ export class Receipts {
 
   /** Tells what is due at once, as before an orderly end; stops waiting for the answer after a second. */
   async flush(): Promise<void> {
-    if (this.#link === undefined) return;
+    if (!this.#sender.isConnected) return;
     this.#cancel?.();
     this.#cancel = undefined;
     if (this.#sending === undefined && this.#context.store.receipts.unreported().length === 0) return;
@@ -174,22 +165,16 @@ export class Receipts {
   }
 
   async #sendTo(account: AccountId, due: readonly Due[]): Promise<void> {
-    const { clock, store } = this.#context;
-    const link = this.#link;
-    if (link === undefined) return;
-    const messageId = this.#newId();
+    const { store } = this.#context;
     const body = encodeReceipt(due.map(({ watermark }) => watermark));
-    const content = { messageId, kind: frameKinds.receipt, body, sentAtMs: clock.now() };
-    const parts = { link, contacts: this.#contacts, framing: this.#framing };
-    const answer = await submitDirect(this.#context, parts, account, content);
-    if (answer === undefined || answer.type === 'lost') return;
+    const sent = await this.#sender.send(account, { kind: frameKinds.receipt, body });
+    if (sent === 'lost') return;
     // One that is refused for good has nobody to be told.
-    if (answer.type === 'accepted' || errorRow(answer.code).retry === 'never') {
+    if (sent === 'accepted' || sent === 'refused') {
       store.transaction(() => {
         for (const { epoch, party, watermark } of due) store.receipts.setReported(epoch, party, watermark);
       });
     } else {
-      if (answer.code === 'mismatch') await this.#contacts.fetch(account);
       this.schedule();
     }
   }

@@ -5,7 +5,7 @@ import { highest, missing } from './ranges.ts';
 import { toldOf, type EpochView, type Gap } from './sequencer.ts';
 
 /** SHA-256 over, for each number in order, the number as 8 bytes big-endian and its frame's hash. */
-export function seenHash(placed: readonly PlacedHash[]): Uint8Array {
+function seenHash(placed: readonly PlacedHash[]): Uint8Array {
   return sha256(...placed.flatMap(({ number, hash }) => [numberBytes(number), hash]));
 }
 

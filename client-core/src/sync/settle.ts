@@ -1,5 +1,14 @@
-import { decodeContent, frameHash, frameKinds, type Accepted } from '@waxwing/protocol';
+import {
+  addressKey,
+  decodeContent,
+  decodeSubmitBody,
+  frameHash,
+  frameKinds,
+  type Accepted,
+  type DeviceAddress,
+} from '@waxwing/protocol';
 import type { NewMessage } from '../history/messages.ts';
+import type { Attempt } from '../history/outbox.ts';
 import type { SyncContext } from './context.ts';
 import type { Placing } from './placing.ts';
 
@@ -10,7 +19,7 @@ import type { Placing } from './placing.ts';
  * of an attempt that was never made, without a place, or at a place that another frame has.
  */
 export function settle(
-  { store }: SyncContext,
+  { store, clock }: SyncContext,
   party: number,
   placing: Placing,
   id: number,
@@ -43,7 +52,22 @@ export function settle(
   };
   const met = { sequence: accepted.sequence, ...(accepted.predecessor && { predecessor: accepted.predecessor }) };
   placing.place({ epoch, party, n, hash, ciphertextHash: null, met, ...(message && { message }) });
+  store.answerable.keep(epoch, party, n, attempt.frame, accepted.serverTimeMs, clock.now());
+  for (const device of lacking(attempt, store.outbox.attempts(id))) store.repairs.owe(epoch, n, device);
   if (isContent || row.cancelling) store.outbox.remove(id);
   else store.outbox.fail(id, row.failure ?? 'cancelled');
   return true;
+}
+
+/** The devices that a later attempt was for and the accepted one was not: they are owed the frame. */
+function lacking(accepted: Attempt, attempts: readonly Attempt[]): DeviceAddress[] {
+  const had = new Set(devicesOf(accepted).map(addressKey));
+  const later = attempts.filter(({ attempt }) => attempt > accepted.attempt).flatMap(devicesOf);
+  return later.filter((device) => !had.has(addressKey(device)));
+}
+
+function devicesOf({ body }: Attempt): DeviceAddress[] {
+  return decodeSubmitBody(body).recipients.flatMap(({ account, devices }) =>
+    devices.map(({ device }) => ({ account, device })),
+  );
 }

@@ -143,7 +143,7 @@ export class Witness {
 type Nameable = Pick<FrameRow, 'hash' | 'replaces'>;
 
 /** Whether a hash names this frame, or one that it stands for. */
-function isNamed(named: Uint8Array, { hash, replaces = [] }: Nameable): boolean {
+export function isNamed(named: Uint8Array, { hash, replaces = [] }: Nameable): boolean {
   return [hash, ...replaces].some((one) => sameBytes(one, named));
 }
 

@@ -6,9 +6,14 @@ export type Place =
   | { readonly type: 'next'; readonly sequence: Sequence; readonly predecessor?: Sequence; readonly newEra: boolean }
   | { readonly type: 'floor_ahead' };
 
+/** A bit over 17 minutes of eras. */
+const SPREAD = 2 ** 20;
+
 /**
- * A new era = max(now, last era + 1, floor era + 1) begins when there is no counter, when the floor is above it, or when
- * another incarnation of the store counted last. Its predecessor is the counter's last sequence; absent: unknown.
+ * A new era begins when there is no counter, when the floor is above it, or when another incarnation of the store counted
+ * last. It is the present in ms or, with a clock that is behind the last era or the floor's, one of the next `SPREAD`
+ * after these, which the present decides: two stores restored from one backup under such a clock begin different ones.
+ * Its predecessor is the counter's last sequence; absent: unknown.
  */
 export function nextPlace(o: {
   readonly counter: Counter | undefined;
@@ -29,7 +34,8 @@ export function nextPlace(o: {
       newEra: false,
     };
   }
-  const era = Math.max(o.nowMs, (counter?.last.era ?? 0) + 1, (floor?.era ?? 0) + 1);
+  const known = Math.max(counter?.last.era ?? 0, floor?.era ?? 0);
+  const era = o.nowMs > known ? o.nowMs : known + 1 + (o.nowMs % SPREAD);
   return {
     type: 'next',
     sequence: { era: parseEra(era), number: 1 },

@@ -58,7 +58,7 @@ function insert(one: NewMessage): MessageRow {
   messages.insert(one);
   const row = messages.find(one.messageId, one.party);
   if (!row) throw new Error('not inserted');
-  messages.release(row, false);
+  messages.release(row);
   return row;
 }
 

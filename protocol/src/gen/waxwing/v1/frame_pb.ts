@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file waxwing/v1/frame.proto.
  */
 export const file_waxwing_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("ChZ3YXh3aW5nL3YxL2ZyYW1lLnByb3RvEgp3YXh3aW5nLnYxIsMCCgVGcmFtZRIPCgd2ZXJzaW9uGAEgASgNEg4KBmhhbmRsZRgCIAEoDBIWCg5zZW5kZXJfYWNjb3VudBgDIAEoDBIVCg1zZW5kZXJfZGV2aWNlGAQgASgNEhIKCm1lc3NhZ2VfaWQYBSABKAwSDAoEa2luZBgGIAEoDRIJCgFuGAcgASgNEgwKBHByZXYYCCABKAwSEAoIcmVwbGFjZXMYCSADKAwSHgoEc2VlbhgKIAEoCzIQLndheHdpbmcudjEuU2VlbhIjCgRsaXN0GAsgASgLMhUud2F4d2luZy52MS5MaXN0Q2xhaW0SJQoFZ3JvdXAYDCABKAsyFi53YXh3aW5nLnYxLkdyb3VwQ2xhaW0SEgoKc2VudF9hdF9tcxgNIAEoBBIMCgRib2R5GA4gASgMEg8KB3BhZGRpbmcYDyABKAwiOwoEU2VlbhILCgNlcmEYASABKAQSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIMCgRoYXNoGAQgASgMIjEKCUxpc3RDbGFpbRIPCgd2ZXJzaW9uGAEgASgNEhMKC2hhc2hfcHJlZml4GAIgASgMIjIKCkdyb3VwQ2xhaW0SEAoIcmV2aXNpb24YASABKAQSEgoKc3RhdGVfaGFzaBgCIAEoDCItCgtDb250ZW50Qm9keRIMCgR0ZXh0GAEgASgJEhAKCHJlcGx5X3RvGAIgASgMIjgKC1JlY2VpcHRCb2R5EikKCndhdGVybWFya3MYASADKAsyFS53YXh3aW5nLnYxLldhdGVybWFyayJaCglIZWFkc0JvZHkSDgoGaGFuZGxlGAEgASgMEgkKAW4YAiABKA0SEgoKZnJhbWVfaGFzaBgDIAEoDBIeCgRzZWVuGAQgASgLMhAud2F4d2luZy52MS5TZWVuIp4BCglXYXRlcm1hcmsSJwoEa2luZBgBIAEoDjIZLndheHdpbmcudjEuV2F0ZXJtYXJrS2luZBIOCgZoYW5kbGUYAiABKAwSFQoNc2VuZGVyX2RldmljZRgDIAEoDRIJCgFuGAQgASgNEhIKCmZyYW1lX2hhc2gYBSABKAwSIgoGZXhjZXB0GAYgAygLMhIud2F4d2luZy52MS5OUmFuZ2UiIgoGTlJhbmdlEgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0qZgoNV2F0ZXJtYXJrS2luZBIeChpXQVRFUk1BUktfS0lORF9VTlNQRUNJRklFRBAAEhwKGFdBVEVSTUFSS19LSU5EX0RFTElWRVJFRBABEhcKE1dBVEVSTUFSS19LSU5EX1JFQUQQAmIGcHJvdG8z");
+  fileDesc("ChZ3YXh3aW5nL3YxL2ZyYW1lLnByb3RvEgp3YXh3aW5nLnYxIsMCCgVGcmFtZRIPCgd2ZXJzaW9uGAEgASgNEg4KBmhhbmRsZRgCIAEoDBIWCg5zZW5kZXJfYWNjb3VudBgDIAEoDBIVCg1zZW5kZXJfZGV2aWNlGAQgASgNEhIKCm1lc3NhZ2VfaWQYBSABKAwSDAoEa2luZBgGIAEoDRIJCgFuGAcgASgNEgwKBHByZXYYCCABKAwSEAoIcmVwbGFjZXMYCSADKAwSHgoEc2VlbhgKIAEoCzIQLndheHdpbmcudjEuU2VlbhIjCgRsaXN0GAsgASgLMhUud2F4d2luZy52MS5MaXN0Q2xhaW0SJQoFZ3JvdXAYDCABKAsyFi53YXh3aW5nLnYxLkdyb3VwQ2xhaW0SEgoKc2VudF9hdF9tcxgNIAEoBBIMCgRib2R5GA4gASgMEg8KB3BhZGRpbmcYDyABKAwiOwoEU2VlbhILCgNlcmEYASABKAQSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIMCgRoYXNoGAQgASgMIjEKCUxpc3RDbGFpbRIPCgd2ZXJzaW9uGAEgASgNEhMKC2hhc2hfcHJlZml4GAIgASgMIjIKCkdyb3VwQ2xhaW0SEAoIcmV2aXNpb24YASABKAQSEgoKc3RhdGVfaGFzaBgCIAEoDCItCgtDb250ZW50Qm9keRIMCgR0ZXh0GAEgASgJEhAKCHJlcGx5X3RvGAIgASgMIjgKC1JlY2VpcHRCb2R5EikKCndhdGVybWFya3MYASADKAsyFS53YXh3aW5nLnYxLldhdGVybWFyayJaCglIZWFkc0JvZHkSDgoGaGFuZGxlGAEgASgMEgkKAW4YAiABKA0SEgoKZnJhbWVfaGFzaBgDIAEoDBIeCgRzZWVuGAQgASgLMhAud2F4d2luZy52MS5TZWVuIp4BCglXYXRlcm1hcmsSJwoEa2luZBgBIAEoDjIZLndheHdpbmcudjEuV2F0ZXJtYXJrS2luZBIOCgZoYW5kbGUYAiABKAwSFQoNc2VuZGVyX2RldmljZRgDIAEoDRIJCgFuGAQgASgNEhIKCmZyYW1lX2hhc2gYBSABKAwSIgoGZXhjZXB0GAYgAygLMhIud2F4d2luZy52MS5OUmFuZ2UiIgoGTlJhbmdlEgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0idgoRUmVwYWlyUmVxdWVzdEJvZHkSDgoGaGFuZGxlGAEgASgMEigKB251bWJlcnMYAiADKAsyFy53YXh3aW5nLnYxLk51bWJlclJhbmdlEicKBmZyYW1lcxgDIAMoCzIXLndheHdpbmcudjEuRGV2aWNlUmFuZ2UiNAoLTnVtYmVyUmFuZ2USCwoDZXJhGAEgASgEEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQiSAoLRGV2aWNlUmFuZ2USDwoHYWNjb3VudBgBIAEoDBIOCgZkZXZpY2UYAiABKA0SDAoEZnJvbRgDIAEoDRIKCgJ0bxgEIAEoDSLRAQoQUmVwYWlyQW5zd2VyQm9keRIOCgZoYW5kbGUYASABKAwSKQoGZnJhbWVzGAIgAygLMhkud2F4d2luZy52MS5SZXBhaXJlZEZyYW1lEi0KDGdvbmVfbnVtYmVycxgDIAMoCzIXLndheHdpbmcudjEuTnVtYmVyUmFuZ2USLAoLZ29uZV9mcmFtZXMYBCADKAsyFy53YXh3aW5nLnYxLkRldmljZVJhbmdlEhAKCGxhc3RfZXJhGAUgASgEEhMKC2xhc3RfbnVtYmVyGAYgASgEIo0BCg1SZXBhaXJlZEZyYW1lEgsKA2VyYRgBIAEoBBIOCgZudW1iZXIYAiABKAQSFgoOc2VuZGVyX2FjY291bnQYAyABKAwSFQoNc2VuZGVyX2RldmljZRgEIAEoDRIJCgFuGAUgASgNEhYKDnNlcnZlcl90aW1lX21zGAYgASgEEg0KBWZyYW1lGAcgASgMKmYKDVdhdGVybWFya0tpbmQSHgoaV0FURVJNQVJLX0tJTkRfVU5TUEVDSUZJRUQQABIcChhXQVRFUk1BUktfS0lORF9ERUxJVkVSRUQQARIXChNXQVRFUk1BUktfS0lORF9SRUFEEAJiBnByb3RvMw");
 
 /**
  * @generated from message waxwing.v1.Frame
@@ -348,6 +348,198 @@ export type NRange = Message<"waxwing.v1.NRange"> & {
  */
 export const NRangeSchema: GenMessage<NRange> = /*@__PURE__*/
   messageDesc(file_waxwing_v1_frame, 8);
+
+/**
+ * Body of kind repair request: which frames of a handle the sender lacks. With
+ * no ranges it asks only how far the handle goes.
+ *
+ * @generated from message waxwing.v1.RepairRequestBody
+ */
+export type RepairRequestBody = Message<"waxwing.v1.RepairRequestBody"> & {
+  /**
+   * @generated from field: bytes handle = 1;
+   */
+  handle: Uint8Array;
+
+  /**
+   * @generated from field: repeated waxwing.v1.NumberRange numbers = 2;
+   */
+  numbers: NumberRange[];
+
+  /**
+   * Frames whose numbers are unknown.
+   *
+   * @generated from field: repeated waxwing.v1.DeviceRange frames = 3;
+   */
+  frames: DeviceRange[];
+};
+
+/**
+ * Describes the message waxwing.v1.RepairRequestBody.
+ * Use `create(RepairRequestBodySchema)` to create a new message.
+ */
+export const RepairRequestBodySchema: GenMessage<RepairRequestBody> = /*@__PURE__*/
+  messageDesc(file_waxwing_v1_frame, 9);
+
+/**
+ * Numbers of one era, both ends included.
+ *
+ * @generated from message waxwing.v1.NumberRange
+ */
+export type NumberRange = Message<"waxwing.v1.NumberRange"> & {
+  /**
+   * @generated from field: uint64 era = 1;
+   */
+  era: bigint;
+
+  /**
+   * @generated from field: uint64 from = 2;
+   */
+  from: bigint;
+
+  /**
+   * @generated from field: uint64 to = 3;
+   */
+  to: bigint;
+};
+
+/**
+ * Describes the message waxwing.v1.NumberRange.
+ * Use `create(NumberRangeSchema)` to create a new message.
+ */
+export const NumberRangeSchema: GenMessage<NumberRange> = /*@__PURE__*/
+  messageDesc(file_waxwing_v1_frame, 10);
+
+/**
+ * Frames of one sending device by its n, both ends included.
+ *
+ * @generated from message waxwing.v1.DeviceRange
+ */
+export type DeviceRange = Message<"waxwing.v1.DeviceRange"> & {
+  /**
+   * @generated from field: bytes account = 1;
+   */
+  account: Uint8Array;
+
+  /**
+   * @generated from field: uint32 device = 2;
+   */
+  device: number;
+
+  /**
+   * @generated from field: uint32 from = 3;
+   */
+  from: number;
+
+  /**
+   * @generated from field: uint32 to = 4;
+   */
+  to: number;
+};
+
+/**
+ * Describes the message waxwing.v1.DeviceRange.
+ * Use `create(DeviceRangeSchema)` to create a new message.
+ */
+export const DeviceRangeSchema: GenMessage<DeviceRange> = /*@__PURE__*/
+  messageDesc(file_waxwing_v1_frame, 11);
+
+/**
+ * Body of kind repair answer.
+ *
+ * @generated from message waxwing.v1.RepairAnswerBody
+ */
+export type RepairAnswerBody = Message<"waxwing.v1.RepairAnswerBody"> & {
+  /**
+   * @generated from field: bytes handle = 1;
+   */
+  handle: Uint8Array;
+
+  /**
+   * @generated from field: repeated waxwing.v1.RepairedFrame frames = 2;
+   */
+  frames: RepairedFrame[];
+
+  /**
+   * What is kept by hash only: it does not come any more.
+   *
+   * @generated from field: repeated waxwing.v1.NumberRange gone_numbers = 3;
+   */
+  goneNumbers: NumberRange[];
+
+  /**
+   * @generated from field: repeated waxwing.v1.DeviceRange gone_frames = 4;
+   */
+  goneFrames: DeviceRange[];
+
+  /**
+   * The highest sequence at which the answering device has a frame; both 0: none.
+   *
+   * @generated from field: uint64 last_era = 5;
+   */
+  lastEra: bigint;
+
+  /**
+   * @generated from field: uint64 last_number = 6;
+   */
+  lastNumber: bigint;
+};
+
+/**
+ * Describes the message waxwing.v1.RepairAnswerBody.
+ * Use `create(RepairAnswerBodySchema)` to create a new message.
+ */
+export const RepairAnswerBodySchema: GenMessage<RepairAnswerBody> = /*@__PURE__*/
+  messageDesc(file_waxwing_v1_frame, 12);
+
+/**
+ * A frame as it was transmitted, and where the relay put it.
+ *
+ * @generated from message waxwing.v1.RepairedFrame
+ */
+export type RepairedFrame = Message<"waxwing.v1.RepairedFrame"> & {
+  /**
+   * @generated from field: uint64 era = 1;
+   */
+  era: bigint;
+
+  /**
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * @generated from field: bytes sender_account = 3;
+   */
+  senderAccount: Uint8Array;
+
+  /**
+   * @generated from field: uint32 sender_device = 4;
+   */
+  senderDevice: number;
+
+  /**
+   * @generated from field: uint32 n = 5;
+   */
+  n: number;
+
+  /**
+   * @generated from field: uint64 server_time_ms = 6;
+   */
+  serverTimeMs: bigint;
+
+  /**
+   * @generated from field: bytes frame = 7;
+   */
+  frame: Uint8Array;
+};
+
+/**
+ * Describes the message waxwing.v1.RepairedFrame.
+ * Use `create(RepairedFrameSchema)` to create a new message.
+ */
+export const RepairedFrameSchema: GenMessage<RepairedFrame> = /*@__PURE__*/
+  messageDesc(file_waxwing_v1_frame, 13);
 
 /**
  * @generated from enum waxwing.v1.WatermarkKind

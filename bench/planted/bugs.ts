@@ -1,0 +1,227 @@
+/** A defence taken away: one edit of one source file. `test` names the tests that must turn red; else the simulation must. */
+export type PlantedBug = {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+  readonly test?: { readonly file: string; readonly name: string };
+};
+
+const storage = 'storage/src';
+const client = 'client-core/src';
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a known n is committed again',
+    file: `${storage}/rules/commit.ts`,
+    find: 'if (known) return answer(known);',
+    put: "if (known?.type === 'refused') return answer(known);",
+  },
+  {
+    name: 'a mismatch is answered before a known n',
+    file: `${storage}/rules/commit.ts`,
+    find: 'if (known) return answer(known);',
+    put: "const early = checkSequencedSets(submit.sender, submit.recipients, view.newestList);\n  if (early.type !== 'fits') return answer(early);\n  if (known) return answer(known);",
+  },
+  {
+    name: 'an n out of order is committed',
+    file: `${storage}/rules/commit.ts`,
+    find: "return refuse('out_of_order');",
+    put: 'void 0;',
+  },
+  {
+    name: 'the floor is ignored',
+    file: `${storage}/rules/era.ts`,
+    find: 'const floorAbove = floor !== undefined &&',
+    put: 'const floorAbove = floor?.era === -1 &&',
+  },
+  {
+    name: 'an era goes back with the clock',
+    file: `${storage}/rules/era.ts`,
+    find: 'const era = o.nowMs > known ? o.nowMs : known + 1 + (o.nowMs % SPREAD);',
+    put: 'const era = o.nowMs + 0 * known;',
+  },
+  {
+    name: 'two restores begin one era',
+    file: `${storage}/rules/era.ts`,
+    find: 'known + 1 + (o.nowMs % SPREAD);',
+    put: 'known + 1 + 0 * SPREAD;',
+    test: {
+      file: 'test/contract/storage.memory.test.ts',
+      name: 'two stores restored from one backup under a clock that is behind begin different eras',
+    },
+  },
+  {
+    name: 'another incarnation counts on in the same era',
+    file: `${storage}/rules/era.ts`,
+    find: 'counter !== undefined && !floorAbove && counter.incarnation === o.incarnation',
+    put: 'counter !== undefined && !floorAbove',
+  },
+  {
+    name: 'the memory of n forgets at once',
+    file: `${storage}/rules/commit.ts`,
+    find: 'results: [...(memory?.results ?? []), result].slice(-kept)',
+    put: 'results: [...(memory?.results ?? []), result].slice(-1 - 0 * kept)',
+  },
+  {
+    name: 'a device that the submit lacks is not missed',
+    file: `${storage}/rules/commit.ts`,
+    find: "if (sets.type !== 'fits') return answer(sets);",
+    put: "if (sets.type !== 'fits' && sets.type !== 'mismatch') return answer(sets);\n  if (sets.type !== 'fits') return answer({ type: 'accepted', duplicate: false, attempt: submit.attempt, sequence: { era: 1 as never, number: 1 }, serverTimeMs: view.nowMs });",
+  },
+  {
+    name: 'a one-time key is handed out twice',
+    file: `${storage}/memory/prekeys.ts`,
+    find: 'pool.left.delete(id);',
+    put: 'void id;',
+  },
+  {
+    name: 'one-time keys outlive the incarnation that published them',
+    file: `${storage}/memory/memory-storage.ts`,
+    find: 'incarnation: relay.incarnation, limits',
+    put: "incarnation: 'one', limits",
+  },
+  {
+    name: 'a restored directory keeps its generations',
+    file: `${storage}/memory/memory-storage.ts`,
+    find: 'if (o.restored === true) directory.generations.clear();',
+    put: '',
+  },
+  {
+    name: 'the relay says accepted before the store does',
+    file: 'test/simulation/server.ts',
+    find: 'if (mine.dead) return;\n                const called',
+    put: "if (mine.dead) return;\n                if (name === 'submit' && random.chance(0.2)) return answer({ type: 'accepted', duplicate: false, attempt: (args[0] as { attempt: number }).attempt, sequence: { era: 1, number: 1 }, serverTimeMs: 1 });\n                const called",
+  },
+  {
+    name: 'sessions are used by two at once',
+    file: `${client}/session/mutex.ts`,
+    find: 'const turn = this.#last.then(task);',
+    put: 'const turn = Promise.resolve().then(task);',
+  },
+  {
+    name: 'the ratchet is committed before what it read',
+    file: `${client}/session/unit-of-work.ts`,
+    find: 'return this.#store.transaction(() => {\n        this.#store.crypto.write(overlay.changes());\n        return commit();\n      });',
+    put: 'this.#store.transaction(() => this.#store.crypto.write(overlay.changes()));\n      return this.#store.transaction(() => commit());',
+  },
+  {
+    name: 'the ratchet is not committed with what it read',
+    file: `${client}/session/unit-of-work.ts`,
+    find: 'this.#store.crypto.write(overlay.changes());\n        return commit();',
+    put: 'const done = commit();\n        setImmediate(() => this.#store.transaction(() => this.#store.crypto.write(overlay.changes())));\n        return done;',
+  },
+  {
+    name: 'mail is acked before it is committed',
+    file: `${client}/sync/inbound.ts`,
+    find: 'const taken = await this.#take(arriving, this.#live',
+    put: 'const last = batch.at(-1);\n      if (last) this.#events.committed(last.position);\n      await new Promise((resolve) => this.#context.timers.after(200, () => resolve(undefined)));\n      const taken = await this.#take(arriving, this.#live',
+  },
+  {
+    name: 'a position of another mailbox counts',
+    file: `${client}/sync/inbound.ts`,
+    find: 'if (position && committed?.incarnation === position.incarnation && position.number <= committed.number) {',
+    put: 'if (position && committed && position.number <= committed.number) {',
+  },
+  {
+    name: 'a batch is lost with one envelope of it',
+    file: `${client}/sync/inbound.ts`,
+    find: "if (result.type === 'failed') return this.#unread(envelope, result.reason);",
+    put: "if (result.type === 'failed') throw new Error(result.reason);",
+    test: { file: 'test/scenario/client-unreadable.test.ts', name: '' },
+  },
+  {
+    name: 'a repeat is known by its n alone',
+    file: `${client}/sync/inbound.ts`,
+    find: 'return known !== undefined && known !== null && sameBytes(known, ciphertextHash);',
+    put: 'return known !== undefined && known !== null;',
+    test: { file: 'test/scenario/client-redelivery.test.ts', name: '' },
+  },
+  {
+    name: 'an envelope may name another sender, handle or n than its frame',
+    file: `${client}/sync/inbound.ts`,
+    find: "if (what !== undefined) return { type: 'refuse', envelope, what };",
+    put: 'void what;',
+    test: { file: 'test/scenario/client-hostile.test.ts', name: '' },
+  },
+  {
+    name: 'a generation is sent before it is durable',
+    file: `${client}/history/generations.ts`,
+    find: 'this.#store.transaction(() => this.#store.device.addGeneration(token));\n      this.#drawn = token;\n    }\n    return this.#store.device.generations();',
+    put: 'this.#drawn = token;\n    }\n    return [...this.#store.device.generations(), this.#drawn];',
+  },
+  {
+    name: 'a retry is framed anew',
+    file: `${client}/sync/outbox.ts`,
+    find: 'const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);\n    this.#underway',
+    put: 'const oldest = row.n;\n    this.#underway',
+  },
+  {
+    name: 'the window has no end',
+    file: `${client}/sync/window.ts`,
+    find: 'return Math.max(0, Math.min(inHandle, limits.inAll - unansweredInAll));',
+    put: 'return Math.max(64, Math.min(inHandle, limits.inAll - unansweredInAll));',
+    test: { file: 'test/property/client-window.test.ts', name: '' },
+  },
+  {
+    name: 'what may have left is forgotten when it is taken back',
+    file: `${client}/sync/outbox.ts`,
+    find: "if (row && row.state !== 'framed') store.outbox.remove(row.id);",
+    put: 'if (row) store.outbox.remove(row.id);',
+    test: { file: 'test/scenario/client-sending.test.ts', name: '' },
+  },
+  {
+    name: 'a gap holds nothing back',
+    file: `${client}/sync/sequencer.ts`,
+    find: 'const first = gaps(view)[0];\n  return first &&',
+    put: 'const first = gaps(view)[9_999];\n  return first &&',
+    test: { file: 'test/scenario/client-gaps.test.ts', name: '' },
+  },
+  {
+    name: 'a gap is never shown',
+    file: `${client}/sync/gap-keeper.ts`,
+    find: 'if (open.length > 0) placed.give(epoch, open, reason);',
+    put: 'void open;',
+    test: { file: 'test/scenario/client-gaps.test.ts', name: '' },
+  },
+  {
+    name: 'the earlier of two places always stands',
+    file: `${client}/sync/sequencer.ts`,
+    find: 'return forgotten ? later : earlier;',
+    put: 'return forgotten ? earlier : earlier;',
+  },
+  {
+    name: 'the inbox does not note what it gives',
+    file: `${client}/inbox.ts`,
+    find: 'if (last > 0 || this.#handled > this.#saved) this.#save(last);',
+    put: 'if (this.#handled > this.#saved) this.#save(0 * last);',
+  },
+  {
+    name: 'a receipt covers what is missing',
+    file: `${client}/sync/receipts.ts`,
+    find: 'open.flatMap((range) => store.frames.missingN(epoch, party, range)),',
+    put: '[],',
+    test: { file: 'test/scenario/client-receipts.test.ts', name: '' },
+  },
+  {
+    name: 'prev is not compared',
+    file: `${client}/sync/witness.ts`,
+    find: 'if (!isNamed(claims.prev, before)) wrong(contradictions.prev);',
+    put: 'void before;',
+    test: { file: 'test/scenario/client-lying-relay.test.ts', name: '' },
+  },
+  {
+    name: 'seen is not compared',
+    file: `${client}/sync/witness.ts`,
+    find: "if (judged === 'contradicts') {",
+    put: "if (judged === 'contradicts' && epoch < 0) {",
+    test: { file: 'test/scenario/client-lying-relay.test.ts', name: '' },
+  },
+  {
+    name: 'a frame of ours comes back altered',
+    file: `${client}/sync/repair-taker.ts`,
+    find: 'const accounts = new Set([peer, local.address.account]);',
+    put: 'const accounts = new Set([peer, local.address.account, ...answer.frames.map(({ sender }) => sender.account)]);',
+    test: { file: 'test/scenario/client-repair.test.ts', name: '' },
+  },
+];
