@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parsed, registerProfile, runCommand, startServe, temporaryFolder } from '../../test/support/cli.ts';
 import { endProcesses, type RunningProcess } from '../../test/support/processes.ts';
+import { compareHistories, displaced, missing, type HistoryLine } from '../histories.ts';
 import { Direction, type DirectionResult, type Relay } from './direction.ts';
 import { seededRandom } from '../../test/support/seeded.ts';
 import { killSchedule, type Victim } from './schedule.ts';
@@ -97,8 +98,6 @@ class RelayUnderTest implements Relay {
   }
 }
 
-type HistoryLine = { readonly kind: string; readonly id: string; readonly text: string };
-
 async function historyOf(profile: string, peer: string): Promise<HistoryLine[]> {
   const { code, lines, errors } = await runCommand([
     ...['history', '--profile', profile, '--with', peer],
@@ -119,25 +118,13 @@ function report(
   seconds: number,
 ): KillReport {
   const expected = ways.flatMap(({ texts }) => texts);
-  const counts = { lost: 0, duplicated: 0, outOfOrder: 0, holes: 0 };
-  for (const history of histories) {
-    const messages = history.filter(({ kind }) => kind === 'message');
-    const texts = messages.map(({ text }) => text);
-    counts.holes += history.length - messages.length;
-    counts.lost += missing(expected, texts);
-    counts.duplicated += texts.length - new Set(texts).size;
-    counts.outOfOrder += displaced(expected, [...new Set(texts)]);
-    const ids = new Set(messages.map(({ id }) => id));
-    // What was reported sent is there under the id that was reported.
-    for (const { sent } of results) counts.lost += [...sent.values()].filter((id) => !ids.has(id)).length;
-  }
+  const ids = results.flatMap(({ sent }) => [...sent.values()]);
+  const { historiesEqual, ...counts } = compareHistories([expected], ids, histories);
   const tail = tailCounts(results, ways);
   const killed = { relay: 0, sender: 0, receiver: 0 };
   for (const result of results) {
     for (const victim of ['relay', 'sender', 'receiver'] as const) killed[victim] += result.killed[victim];
   }
-  const [mine, theirs] = histories.map((history) => JSON.stringify(history.map(({ id }) => id)));
-  const historiesEqual = mine === theirs;
   const faults = [...Object.values(counts), tail.lost, tail.outOfOrder, tail.unmarkedRepeats];
   return {
     proof: 'kill',
@@ -170,22 +157,4 @@ function tailCounts(results: readonly DirectionResult[], ways: readonly { readon
     tail.outOfOrder += displaced(texts, firsts);
   }
   return tail;
-}
-
-function missing(expected: readonly string[], found: readonly string[]): number {
-  const held = new Set(found);
-  return expected.filter((text) => !held.has(text)).length;
-}
-
-/** How many do not stand after the one that was said before them. */
-function displaced(expected: readonly string[], found: readonly string[]): number {
-  const place = new Map(expected.map((text, index) => [text, index]));
-  let last = -1;
-  let count = 0;
-  for (const text of found) {
-    const at = place.get(text) ?? -1;
-    if (at < last) count += 1;
-    last = Math.max(last, at);
-  }
-  return count;
 }

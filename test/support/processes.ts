@@ -43,6 +43,11 @@ export class RunningProcess {
     });
   }
 
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('it was not started');
+    return this.#child.pid;
+  }
+
   /** What it has printed so far. */
   get lines(): readonly string[] {
     return this.#lines;

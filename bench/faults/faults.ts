@@ -1,0 +1,18 @@
+import { cuts, partitions, slowLinks, slowPartitions } from './network.ts';
+import type { FaultReport, Size } from './report.ts';
+
+const faults: Readonly<Record<string, (size: Size) => Promise<FaultReport>>> = {
+  F7: partitions,
+  'F7-real': ({ runs, seed }) => slowPartitions({ runs: Math.ceil(runs / 25), seed }),
+  F9: cuts,
+  F10: slowLinks,
+};
+
+export const faultNames: readonly string[] = Object.keys(faults);
+
+/** Runs one fault so many times. Rejects where there is no fault of that name. */
+export async function proveFault(name: string, size: Size): Promise<FaultReport> {
+  const fault = faults[name];
+  if (!fault) throw new RangeError(`no fault ${name}`);
+  return fault(size);
+}

@@ -1,0 +1,100 @@
+import { startServer } from '@waxwing/cli';
+import { systemRuntime } from '@waxwing/protocol';
+import { createLogger } from '@waxwing/relay';
+import { openSqliteStorage, type Storage } from '@waxwing/storage';
+import Database from 'better-sqlite3';
+import { inputLines, say } from './lines.ts';
+import type { Failpoint, RelayStart } from './orders.ts';
+
+// A relay and keyserver like `waxwing serve`, composed anew with a clock that can be stepped, timers that can run faster,
+// and points at which it kills itself as kill -9 would.
+
+function withFailpoint({ mailboxes, ...storage }: Storage, failpoint: RelayStart['failpoint']): Storage {
+  let seen = 0;
+  let accepted = 0;
+  const at = (here: Failpoint): void => {
+    if (here !== failpoint?.at || ++seen < failpoint.occurrence) return;
+    say({ said: 'failpoint', at: here });
+    process.kill(process.pid, 'SIGKILL');
+  };
+  return {
+    ...storage,
+    mailboxes: {
+      ...mailboxes,
+      async submit(submit) {
+        at('before-commit');
+        const result = await mailboxes.submit(submit);
+        if (result.type === 'accepted') {
+          accepted += 1;
+          at('committed');
+        } else if (result.type === 'refused') {
+          say({ said: 'refused', code: result.code });
+        }
+        return result;
+      },
+      async read(device, after, max) {
+        const page = await mailboxes.read(device, after, max);
+        if (page.entries.length > 0 && accepted > 0 && failpoint?.at === 'accepted') {
+          // What was sent goes out at the end of a turn.
+          await new Promise((resolve) => setImmediate(resolve));
+          await new Promise((resolve) => setImmediate(resolve));
+          at('accepted');
+        }
+        return page;
+      },
+      ack(device, committed) {
+        at('delivered');
+        return mailboxes.ack(device, committed);
+      },
+    },
+  };
+}
+
+/** Every database that is opened from now on commits without waiting for the disk. */
+function leaveUnsynced(): void {
+  const pragma: (this: Database.Database, ...args: Parameters<Database.Database['pragma']>) => unknown = Reflect.get(
+    Database.prototype,
+    'pragma',
+  );
+  Reflect.set(Database.prototype, 'pragma', function (this: Database.Database, source: string, options?: object) {
+    return pragma.call(this, source === 'synchronous = FULL' ? 'synchronous = OFF' : source, options);
+  });
+}
+
+async function run(start: RelayStart): Promise<void> {
+  let offsetMs = 0;
+  const runtime = {
+    ...systemRuntime,
+    clock: { now: () => systemRuntime.clock.now() + offsetMs },
+    timers: {
+      after: (delayMs: number, call: () => void) => systemRuntime.timers.after(delayMs / start.pace, call),
+    },
+  };
+  if (start.unsynced) leaveUnsynced();
+  const thread = start.unsynced ? 'calling' : 'own';
+  const storage = await openSqliteStorage({ directory: start.folder, runtime, thread });
+  const server = await startServer({
+    settings: {
+      ...{ host: '127.0.0.1', port: start.port, origins: start.origins },
+      ...{ drainSpreadMs: 0, maxConnections: 1_000 },
+    },
+    storage: withFailpoint(storage, start.failpoint),
+    runtime,
+    log: createLogger({ level: 'error' }),
+  });
+  process.stdout.write(`waxwing listens on ${server.url}\n`);
+  for await (const line of inputLines(process.stdin)) {
+    offsetMs += Number(line);
+    say({ said: 'stepped' });
+  }
+  await server.close();
+  await storage.close();
+}
+
+try {
+  await run(JSON.parse(process.argv[2] ?? '') as RelayStart);
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${String(error)}\n`);
+  process.exit(1);
+}
