@@ -31,7 +31,9 @@ export async function strikes(
     readonly relay?: RelayKind;
     readonly pace?: number;
     readonly store?: string;
-    /** Shown after the histories were compared: what else must be so. */
+    /** A run that is not over by then is a problem, and the last. Absent: as long as any run may take. */
+    readonly settleMs?: number;
+    /** What else must be so in the end; rejects with what is not. */
     readonly check?: (world: World) => Promise<void>;
   },
 ): Promise<FaultReport> {
@@ -48,15 +50,20 @@ export async function strikes(
         ...(o.store !== undefined && { store: o.store }),
       },
       async (world) => {
-        for (let run = 0; run < runs; run++) {
+        let problem: string | undefined;
+        for (let run = 0; run < runs && problem === undefined; run++) {
           const name = names[run % names.length] ?? '';
-          world.talk();
-          await world.moment(250);
-          if (await o.kinds[name]?.(world, run)) shown[name] = (shown[name] ?? 0) + 1;
-          await world.settle();
+          try {
+            world.talk();
+            await world.moment(250);
+            if (await o.kinds[name]?.(world, run)) shown[name] = (shown[name] ?? 0) + 1;
+            await world.settle(o.settleMs);
+            if (run === runs - 1) await o.check?.(world);
+          } catch (error) {
+            problem = `${name}, run ${run}: ${error instanceof Error ? error.message : String(error)}`;
+          }
         }
-        await o.check?.(world);
-        return world.result();
+        return { ...(await world.result()), ...(problem !== undefined && { problem }) };
       },
     ),
   );
@@ -65,17 +72,17 @@ export async function strikes(
 /** Runs the work and makes the line of it: `ok` where nothing is wrong and each kind was shown. */
 export async function reported(
   head: Pick<FaultReport, 'fault' | 'how' | 'seed' | 'runs' | 'shown'>,
-  work: () => Promise<Partial<WorldResult>>,
+  work: () => Promise<Partial<WorldResult> & { readonly problem?: string }>,
 ): Promise<FaultReport> {
   const began = performance.now();
   let result: Partial<WorldResult> = {};
   let problem: string | undefined;
   try {
-    result = await work();
+    ({ problem, ...result } = await work());
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
-  const { messages = 0, historiesEqual = true, ...faults } = result;
+  const { messages = 0, historiesEqual = problem === undefined, ...faults } = result;
   const isClean = Object.values(faults).every((count) => count === 0) && historiesEqual;
   const isShown = Object.values(head.shown).every((count) => count > 0);
   return {
