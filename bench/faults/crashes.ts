@@ -16,12 +16,15 @@ const random: Strike = async ({ relay }) => {
   return process.ended?.signal === 'SIGKILL';
 };
 
-/** Comes back as a relay that kills itself at this point, is spoken through until it does, and comes back whole. */
+/** Comes back as a relay that kills itself at this point (the first time where reads and acks come in batches), is spoken through until it does, and comes back whole. */
 function killedAt(at: Failpoint): Strike {
   return async (world) => {
     const { relay } = world;
     await relay.kill();
-    await relay.start({ pace: 1, failpoint: { at, occurrence: 1 + world.below(4) } });
+    await relay.start({
+      pace: 1,
+      failpoint: { at, occurrence: at === 'accepted' || at === 'delivered' ? 1 : 1 + world.below(4) },
+    });
     const { process } = relay;
     world.talk();
     const exit = await process.exit(FAILPOINT_MS);

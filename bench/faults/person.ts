@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateStoreKey } from '@waxwing/client-core';
 import { parsed } from '../../test/support/cli.ts';
@@ -34,7 +34,7 @@ export class Person {
     process.onChange(() => this.#look());
   }
 
-  /** A new device in `folder`, behind the proxy. Resolves when it is registered. */
+  /** The device of this name in `folder`, a new one if there is none, behind the proxy. Resolves when it is open. */
   static async start(o: {
     readonly name: string;
     readonly folder: string;
@@ -42,7 +42,7 @@ export class Person {
     readonly pace: number;
   }): Promise<Person> {
     const keyFile = join(o.folder, `${o.name}.key`);
-    writeFileSync(keyFile, generateStoreKey(), { mode: 0o600 });
+    if (!existsSync(keyFile)) writeFileSync(keyFile, generateStoreKey(), { mode: 0o600 });
     const server = `http://127.0.0.1:${o.proxy.port}`;
     const start: ClientStart = { server, path: join(o.folder, `${o.name}.db`), keyFile, pace: o.pace };
     const person = new Person(o.name, o.proxy, startClient(start));
@@ -128,6 +128,12 @@ export class Person {
         break;
     }
   }
+}
+
+/** Ends the process of one who is not needed any more. */
+export async function endOf({ process }: Person): Promise<void> {
+  process.kill('SIGKILL');
+  await process.exit();
 }
 
 /** Starts a client process on this device. */

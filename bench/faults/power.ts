@@ -73,8 +73,8 @@ export async function powerCuts(size: Size, unsynced = false): Promise<FaultRepo
       kinds: {
         /** One says what the other cannot hear yet. Seen: what was reported sent before was not received yet. */
         async power(world) {
-          const [speaker, listener] = world.below(2) === 0 ? world.people : world.people.toReversed();
-          if (!speaker || !listener) return false;
+          const [alice, bob] = world.people;
+          const [speaker, listener] = world.below(2) === 0 ? [alice, bob] : [bob, alice];
           await world.settle();
           listener.proxy.refuse();
           listener.proxy.reset();

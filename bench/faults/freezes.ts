@@ -1,0 +1,94 @@
+import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { endOf, Person } from './person.ts';
+import { reported, strikes, type FaultReport, type Size, type Strike } from './report.ts';
+import { seededRandom } from '../../test/support/seeded.ts';
+import { pause, World } from './world.ts';
+
+/** Longer than either end waits for a sign of life. */
+const LONG_MS = 100_000;
+
+/** Whether the process is stopped, by what the system says of it. */
+function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux') return true;
+  return /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
+/** Stops one process for a while. Seen: the system says that it was stopped, and it goes on. */
+function freeze(whom: 'relay' | 'client', stopMs: (world: World) => number): Strike {
+  return async (world) => {
+    const one = whom === 'relay' ? world.relay.process : world.people[world.below(2)]?.process;
+    if (!one) return false;
+    one.kill('SIGSTOP');
+    world.talk();
+    await pause(stopMs(world));
+    const wasStopped = isStopped(one.pid);
+    one.kill('SIGCONT');
+    return wasStopped;
+  };
+}
+
+/** F11: relay or client stand still for 1-3 s. */
+export function freezes(size: Size): Promise<FaultReport> {
+  const short = (world: World): number => 1_000 + world.below(2_000);
+  return strikes({
+    ...size,
+    fault: 'F11',
+    how: 'SIGSTOP for 1-3 s, then SIGCONT',
+    kinds: { relay: freeze('relay', short), client: freeze('client', short) },
+  });
+}
+
+/** F11, for 100 s: beyond what either end waits for a heartbeat. */
+export function longFreezes(size: Size): Promise<FaultReport> {
+  const long = (): number => LONG_MS;
+  return strikes({
+    ...size,
+    fault: 'F11-real',
+    how: 'SIGSTOP for 100 s, then SIGCONT',
+    kinds: { relay: freeze('relay', long), client: freeze('client', long) },
+  });
+}
+
+/**
+ * F11: a device is stopped, and a copy of its file connects in its place. When the stopped one goes on, it is told that it
+ * was displaced, takes nothing that came since, and cannot come back: `lost` is what the copy did not get, `duplicated`
+ * what both got.
+ */
+export function displaced({ runs, seed }: Size): Promise<FaultReport> {
+  const shown = { displaced: 0, refused: 0 };
+  const how = 'SIGSTOP, a copy of the file connects, SIGCONT';
+  return reported({ fault: 'F11-displaced', how, seed, runs, shown }, () =>
+    World.within({ random: seededRandom(seed), kind: 'shipped' }, async (world) => {
+      const counts = { lost: 0, duplicated: 0, messages: 0 };
+      const [, bob] = world.people;
+      for (let run = 0; run < runs; run++) {
+        const name = `device${run}`;
+        const { folder } = world;
+        const behind = { folder, proxy: bob.proxy, pace: 1 };
+        const original = await Person.start({ ...behind, name });
+        await original.until(() => original.state === 'online', 30_000);
+        original.process.kill('SIGSTOP');
+        const twin = `${name}-copy`;
+        for (const end of ['.db', '.db-wal', '.key']) {
+          if (existsSync(join(folder, `${name}${end}`)))
+            cpSync(join(folder, `${name}${end}`), join(folder, `${twin}${end}`));
+        }
+        const copy = await Person.start({ ...behind, name: twin });
+        await copy.until(() => copy.state === 'online', 30_000);
+        const talker = await Person.start({ ...behind, name: `talker${run}` });
+        talker.say(copy, 8, 10);
+        await copy.until(() => talker.said.every((text) => copy.received.has(text)), 60_000);
+        original.process.kill('SIGCONT');
+        if (await original.until(() => original.state === 'displaced', 60_000)) shown.displaced += 1;
+        original.order({ do: 'connect' });
+        if (await original.until(() => original.state === 'cloned', 60_000)) shown.refused += 1;
+        counts.messages += talker.said.length;
+        counts.lost += talker.said.filter((text) => !copy.received.has(text)).length;
+        counts.duplicated += talker.said.filter((text) => original.received.has(text)).length;
+        await Promise.all([original, copy, talker].map(endOf));
+      }
+      return counts;
+    }),
+  );
+}

@@ -1,0 +1,49 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { proveFault } from '../../bench/faults/faults.ts';
+import { hasDisks } from '../../bench/faults/power.ts';
+import { endProcesses } from '../support/processes.ts';
+
+/** Each kind of each fault strikes once; the full count is the proof's. What takes minutes by the clock is the proof's alone. */
+const size = { runs: 1, seed: 7 };
+const timeout = 180_000;
+const disks = hasDisks();
+
+afterAll(endProcesses);
+
+describe('two clients and a relay lose nothing, show nothing twice, keep one order and go on', () => {
+  it.concurrent.each([
+    ['F1', 'the relay is killed at each point of its work'],
+    ['F6', 'its store is locked, full, and killed in a loop'],
+    ['F7', 'the network between them is parted, refuses, or swallows'],
+    ['F9', 'connections are cut inside a frame, or by halves'],
+    ['F10', 'links are slow, unsteady, and bring single bytes'],
+    ['F11', 'relay or client stand still'],
+    ['F13', 'clocks step by 25 hours'],
+    ['F20', 'a second process opens what is open'],
+  ])(
+    '%s: %s',
+    async (name) => {
+      const report = await proveFault(name, size);
+      expect(report).toMatchObject({ ok: true, lost: 0, duplicated: 0, outOfOrder: 0, holes: 0, cloned: 0 });
+    },
+    timeout,
+  );
+});
+
+it('a device that was stopped and displaced by its copy takes nothing that came since', { timeout }, async () => {
+  const report = await proveFault('F11-displaced', size);
+  expect(report).toMatchObject({ ok: true, lost: 0, duplicated: 0, shown: { displaced: 1, refused: 1 } });
+});
+
+// A disk that can lose power is a mounted file system: only root can make one.
+describe.skipIf(!disks)('when the power goes from the disk of the relay', () => {
+  it('what was reported sent is there', { timeout }, async () => {
+    expect(await proveFault('F6-power', size)).toMatchObject({ ok: true, lost: 0 });
+  });
+
+  it('and is missing where the relay does not wait for its disk', { timeout }, async () => {
+    const report = await proveFault('F6-power-unsynced', size);
+    expect(report.ok).toBe(false);
+    expect(report.lost).toBeGreaterThan(0);
+  });
+});
