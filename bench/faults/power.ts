@@ -34,6 +34,11 @@ class Disk {
     this.#mount();
   }
 
+  /** Everything written so far is on the disk, synced by its program or not. */
+  sync(): void {
+    execFileSync('sync', ['-f', this.folder]);
+  }
+
   unmount(): void {
     execFileSync('umount', [this.folder]);
   }
@@ -76,6 +81,7 @@ export async function powerCuts(size: Size, unsynced = false): Promise<FaultRepo
           const [alice, bob] = world.people;
           const [speaker, listener] = world.below(2) === 0 ? [alice, bob] : [bob, alice];
           await world.settle();
+          disk.sync();
           listener.proxy.refuse();
           listener.proxy.reset();
           world.talk();
