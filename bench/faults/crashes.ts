@@ -6,7 +6,7 @@ import { failpoints, type Failpoint } from './orders.ts';
 import { reported, strikes, type FaultReport, type Size, type Strike } from './report.ts';
 
 /** Everybody may be away for so long until the relay has met its failpoint: then there is none to meet. */
-const FAILPOINT_MS = 20_000;
+const FAILPOINT_MS = 60_000;
 
 /** The relay is killed with -9 at any moment. Seen: it ended by that signal. */
 const random: Strike = async ({ relay }) => {
