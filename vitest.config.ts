@@ -8,6 +8,7 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    maxConcurrency: 2,
     coverage: {
       provider: 'v8',
       include: ['protocol/src/**', 'client-core/src/sync/**'],

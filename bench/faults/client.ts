@@ -37,7 +37,7 @@ async function tellHistory(client: Client, peer: string): Promise<void> {
     .items.map((item) =>
       item.kind === 'message'
         ? { kind: 'message', id: item.id, text: item.text ?? '' }
-        : { kind: 'hole', id: item.id, text: item.reason },
+        : { kind: 'hole', id: item.id, text: item.kind === 'hole' ? item.reason : item.what },
     );
   say({ said: 'history', lines });
 }

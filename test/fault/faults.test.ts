@@ -24,7 +24,14 @@ describe('two clients and a relay lose nothing, show nothing twice, keep one ord
     '%s: %s',
     async (name) => {
       const report = await proveFault(name, size);
-      expect(report).toMatchObject({ ok: true, lost: 0, duplicated: 0, outOfOrder: 0, holes: 0, cloned: 0 });
+      expect(report, JSON.stringify(report)).toMatchObject({
+        ok: true,
+        lost: 0,
+        duplicated: 0,
+        outOfOrder: 0,
+        holes: 0,
+        cloned: 0,
+      });
     },
     timeout,
   );

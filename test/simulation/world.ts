@@ -223,6 +223,7 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
   const at = (ms: number, call: () => void): void => void runtime.timers.after(ms, call);
 
   let backup: MemoryState | undefined;
+  let serverOffMs = 0;
 
   async function restart(how: Parameters<typeof server.start>[0]): Promise<void> {
     if (server.up) server.crash();
@@ -307,7 +308,10 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     }
     if (has('server clock step')) {
       some(1, () => {
-        runtime.stepClock(random.pick([-25 * 3_600_000, -60_000, 60_000, 3_600_000]));
+        // Never further from the first time than a store takes floors for.
+        const off = random.pick([-25, -0.02, 0.02, 1]) * 3_600_000;
+        runtime.stepClock(off - serverOffMs);
+        serverOffMs = off;
         fire('server clock step');
       });
     }
