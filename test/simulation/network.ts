@@ -25,13 +25,9 @@ export type Weather = {
   httpLoss: number;
 };
 
-/** What a lying relay makes of a message to this device; undefined where the relay is honest. */
-export type Liar = { down(message: Down): readonly Down[]; up(message: Up): readonly Up[] };
-
 /** A device's way to the server. */
 export type Link = {
   readonly weather: Weather;
-  liar: Liar | undefined;
   readonly dial: Dial;
   /** Ends the connection; what is on its way is lost. */
   cut(): void;
@@ -93,15 +89,13 @@ export function createLink(o: {
       if (state.isOver || state.noDown) return;
       later(state.down, () => {
         if (state.isOver || state.deviceGone || state.noDown) return;
-        const messages = decodeDownBatch(bytes).flatMap((message) => liedDown(message));
-        if (messages.length === 0) return;
+        const messages = decodeDownBatch(bytes);
         for (const message of messages) {
           trace.line(`${name} ◀ ${describeDown(message)}`);
         }
         handlers.received(encodeDownBatch(messages));
       });
     };
-    const liedDown = (message: Down): readonly Down[] => link.liar?.down(message) ?? [message];
     const api = {
       state,
       finish,
@@ -114,9 +108,6 @@ export function createLink(o: {
         if (!state.noUp) later(state.up, () => listener?.closed());
         else timers.after(75_000, () => listener?.closed());
       },
-      serverGone: () => {
-        listener = undefined;
-      },
       send(bytes: Uint8Array): void {
         if (state.isOver || state.deviceGone || state.noUp) return;
         for (const message of decodeUpBatch(bytes)) {
@@ -124,8 +115,7 @@ export function createLink(o: {
         }
         later(state.up, () => {
           if (state.isOver || state.noUp) return;
-          const messages = decodeUpBatch(bytes).flatMap((message) => link.liar?.up(message) ?? [message]);
-          const repeated = messages.flatMap((message) => {
+          const repeated = decodeUpBatch(bytes).flatMap((message) => {
             const twice = message.type === 'submit' && random.chance(weather.duplicates);
             if (twice) o.fired('duplicate submit');
             return twice ? [message, message] : [message];
@@ -153,7 +143,6 @@ export function createLink(o: {
 
   const link: Link = {
     weather,
-    liar: undefined,
     dial(_url, handlers) {
       const gateway = o.gateway();
       if (weather.offline || gateway === undefined) {

@@ -1,19 +1,9 @@
 import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  compareSequences,
-  deviceListHash,
-  decodeSignedDeviceList,
-  encodeSignedDeviceList,
-  parseDeviceId,
-  parseEra,
-  readDeviceList,
-  signDeviceList,
-} from '@waxwing/protocol';
+import { compareSequences, parseEra } from '@waxwing/protocol';
 import type { RandomBytes, Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
-import type { MemoryState } from '@waxwing/storage';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createManualRuntime } from '../support/manual-runtime.ts';
 import { check } from './checker.ts';
@@ -24,6 +14,7 @@ import { createRandom } from './random.ts';
 import { createServer } from './server.ts';
 import { createKeyOracle, createTestCrypto, quickSignToken, seededIdentity } from './test-crypto.ts';
 import { createTrace } from './trace.ts';
+import { createTrouble, expiryMs, quotaEntries } from './trouble.ts';
 
 /** Something that a person wants said: the app goes on until the client has taken it. */
 export type Saying = {
@@ -112,7 +103,6 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
   process.on('unhandledRejection', unhandled);
   process.on('uncaughtException', unhandled);
 
-  const expiryMs = 60_000;
   const server = await createServer({
     runtime,
     random: createRandom(`store ${seed}`),
@@ -120,7 +110,7 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     elapsedMs: () => runtime.elapsedMs(),
     limits: {
       ...(has('expiry') && { mailboxTtlMs: expiryMs }),
-      ...(has('quota') && { mailboxMaxEntries: 8 }),
+      ...(has('quota') && { mailboxMaxEntries: quotaEntries }),
     },
   });
   const sayings: Saying[] = [];
@@ -220,199 +210,7 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     speak(random.chance(0.06) ? 'cancel' : 'say', from, to);
   }
 
-  const at = (ms: number, call: () => void): void => void runtime.timers.after(ms, call);
-
-  let backup: MemoryState | undefined;
-  let serverOffMs = 0;
-
-  async function restart(how: Parameters<typeof server.start>[0]): Promise<void> {
-    if (server.up) server.crash();
-    for (const device of people) device.link.cut();
-    await server.start(how);
-  }
-
-  /** Sets up the faults of a phase. */
-  function trouble(): void {
-    const within = (share = 1): number => random.between(0, Math.floor(plan.phaseMs * share));
-    const some = (most: number, call: () => void): void => {
-      for (let left = random.between(1, most); left > 0; left -= 1) at(within(), call);
-    };
-    const someone = (): SimulatedDevice => random.pick(people);
-    if (has('latency')) {
-      for (const { link } of people) link.weather.latencyMs = random.pick([200, 1_500, 6_000]);
-      fire('latency');
-    }
-    if (has('duplicate submit')) for (const { link } of people) link.weather.duplicates = 0.3;
-    if (has('HTTP lost')) for (const { link } of people) link.weather.httpLoss = 0.3;
-    if (has('slow store')) {
-      server.storeMs = random.pick([50, 500, 4_000]);
-      fire('slow store');
-    }
-    if (has('cut')) {
-      some(5, () => {
-        const { link } = someone();
-        if (link.connected) fire('cut');
-        link.cut();
-      });
-    }
-    if (has('stall')) {
-      some(2, () => {
-        someone().link.stall(random.between(500, 15_000));
-        fire('stall');
-      });
-    }
-    if (has('half-open')) {
-      some(1, () => {
-        const { link } = someone();
-        if (link.connected) fire('half-open');
-        link.swallow(random.pick(['up', 'down', 'both']));
-      });
-    }
-    if (has('offline')) {
-      some(2, () => {
-        const { link } = someone();
-        link.weather.offline = true;
-        link.cut();
-        fire('offline');
-        at(random.between(1_000, 20_000), () => (link.weather.offline = false));
-      });
-    }
-    if (has('crash')) {
-      some(3, () => {
-        const device = someone();
-        device.crash();
-        at(random.between(10, 8_000), () => device.start());
-      });
-    }
-    if (has('crash at a commit')) {
-      some(4, () => {
-        const device = someone();
-        if (device.client) device.crashAtCommit(random.between(1, 6), random.pick(['before', 'after']));
-      });
-      for (let ms = 1_000; ms < plan.phaseMs; ms += 2_500) at(ms, () => people.forEach((device) => device.start()));
-    }
-    if (has('server crash')) {
-      some(3, () => {
-        if (!server.up) return;
-        server.crash();
-        fire('server crash');
-        for (const device of people) device.link.cut();
-        at(random.between(50, 5_000), () => void (server.up ? undefined : server.start('whole')));
-      });
-    }
-    if (has('device clock step')) {
-      some(2, () => {
-        someone().clockOffMs = random.pick([-25, -1, 1, 25]) * 3_600_000;
-        fire('device clock step');
-      });
-    }
-    if (has('server clock step')) {
-      some(1, () => {
-        // Never further from the first time than a store takes floors for.
-        const off = random.pick([-25, -0.02, 0.02, 1]) * 3_600_000;
-        runtime.stepClock(off - serverOffMs);
-        serverOffMs = off;
-        fire('server clock step');
-      });
-    }
-    if (has('list change')) some(1, () => void changeList(someone()));
-    if (has('incarnation change')) {
-      some(1, () => {
-        fire('incarnation change');
-        void restart({ restored: server.snapshot(), told: true });
-      });
-    }
-    if (has('store lost')) {
-      some(1, () => {
-        fire('store lost');
-        void restart('lost');
-      });
-    }
-    if (has('store restored')) {
-      at(within(0.4), () => (backup = server.snapshot()));
-      at(Math.floor(plan.phaseMs * 0.4) + within(0.6), () => {
-        if (!backup) return;
-        fire('store restored');
-        // The newest lists, and the keys of devices that came since, are kept: nobody publishes them again yet.
-        const { lists, prekeys } = server.snapshot().directory;
-        const kept = new Map([...prekeys, ...backup.directory.prekeys]);
-        void restart({ restored: { ...backup, directory: { ...backup.directory, lists, prekeys: kept } }, told: true });
-      });
-    }
-    if (has('expiry')) {
-      at(within(0.3), () => {
-        const device = someone();
-        device.link.weather.offline = true;
-        device.link.cut();
-        fire('expiry');
-        at(expiryMs + random.between(5_000, 30_000), () => (device.link.weather.offline = false));
-      });
-    }
-    if (has('quota')) {
-      at(within(0.3), () => {
-        const device = someone();
-        device.link.weather.offline = true;
-        device.link.cut();
-        for (let count = 12; count > 0; count -= 1)
-          speak('flood', random.pick(people.filter((one) => one !== device)), device);
-        fire('quota');
-        at(random.between(20_000, 40_000), () => (device.link.weather.offline = false));
-      });
-    }
-  }
-
-  /** A device comes to the account, or goes again: one that is listed and has keys, and no process. */
-  async function changeList(owner: SimulatedDevice): Promise<void> {
-    const row = owner.store?.device.get();
-    const stored = await server.storage.directory.deviceList(owner.account);
-    if (!row || !stored) return;
-    fire('list change');
-    const crypto = createLibsignalCrypto(createRandom(`list ${seed} ${stored.list.version}`).bytes);
-    const version = stored.list.version + 1;
-    const device = parseDeviceId(2);
-    const before = stored.list.devices;
-    const auth = crypto.createAuthKeys();
-    const added = {
-      device,
-      registrationId: crypto.createRegistrationId(),
-      authKey: auth.publicKey,
-      addedIn: version,
-      encryptedName: new Uint8Array(0),
-    };
-    const devices = before.some((one) => one.device === device)
-      ? before.filter((one) => one.device !== device)
-      : [...before, added];
-    const list = {
-      ...stored.list,
-      version,
-      previousHash: deviceListHash(decodeSignedDeviceList(stored.signed)),
-      devices,
-    };
-    const signed = signDeviceList(list, (message) => crypto.signIdentity(row.identityKeyPair, message));
-    await server.storage.directory.putDeviceList({
-      signed: encodeSignedDeviceList(signed),
-      list: readDeviceList(signed),
-    });
-    if (devices.length > before.length) {
-      const local = {
-        address: { account: owner.account, device },
-        registrationId: added.registrationId,
-        identityKeyPair: row.identityKeyPair,
-      };
-      const { upload } = crypto.createRepeatedKeys(local, 1, runtime.clock.now());
-      const bytes = (text: string): Uint8Array => Buffer.from(text, 'base64url');
-      const key = (one: typeof upload.signedPrekey) => ({
-        id: one.id,
-        publicKey: bytes(one.publicKey),
-        signature: bytes(one.signature),
-      });
-      await server.storage.prekeys.publish(
-        { account: owner.account, device, addedIn: version },
-        { signedPrekey: key(upload.signedPrekey), lastResortKyber: key(upload.lastResortKyber) },
-      );
-    }
-    trace.line(`${owner.name} has ${devices.length} devices`);
-  }
+  const trouble = createTrouble({ plan, people, server, runtime, random, trace, fired: fire, speak });
 
   /** Everything works again. */
   async function calm(): Promise<void> {
@@ -453,7 +251,8 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     for (let phase = 0; phase < plan.phases; phase += 1) {
       trace.line(`phase ${phase}: ${[...plan.faults].join(', ')}`);
       trouble();
-      for (let count = plan.messages; count > 0; count -= 1) at(random.between(0, plan.phaseMs), speakAtRandom);
+      for (let count = plan.messages; count > 0; count -= 1)
+        runtime.timers.after(random.between(0, plan.phaseMs), speakAtRandom);
       await run(plan.phaseMs);
       if (has('expiry') || has('quota')) await run(expiryMs + 40_000);
       await calm();
