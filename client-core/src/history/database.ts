@@ -38,8 +38,8 @@ export class Db {
 
   /**
    * Opens or, with `create`, makes the file at `path`. Throws `StoreKeyMismatchError`, `StoreTooNewError`,
-   * `NotAStoreError`, `StoreInUseError`, and after an unclean end `StoreDamagedError`; the file is then as it was, but
-   * that of a damaged one the log is folded in. `StoreFullError` where it cannot be made.
+   * `NotAStoreError`, `StoreInUseError`, and after an unclean end, or beside another file's log, `StoreDamagedError`; the
+   * file is then as it was, but that of a damaged one its own log is folded in. `StoreFullError` where it cannot be made.
    */
   static open(path: string, key: Uint8Array, options: { readonly create: boolean }): Db {
     if (key.length !== 32) throw new StoreKeyMismatchError();
@@ -52,6 +52,7 @@ export class Db {
     const file = identityOf(path);
     if (file !== undefined) openFiles.add(file);
     try {
+      database.pragma('cipher_log_level = NONE');
       database.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
       database.pragma('locking_mode = EXCLUSIVE');
       const version = readVersion(database);
@@ -112,10 +113,10 @@ export class Db {
     if (!this.#open) return;
     this.#open = false;
     try {
-      this.#database.exec('UPDATE file SET open = 0');
+      guard(() => this.#database.exec('UPDATE file SET open = 0'));
     } finally {
-      this.#database.close();
       if (this.#file !== undefined) openFiles.delete(this.#file);
+      guard(() => this.#database.close());
     }
   }
 
@@ -164,13 +165,18 @@ function refuseOtherFiles(path: string, key: Uint8Array, newest: number): void {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return;
   if (!stat.isFile()) throw new NotAStoreError();
-  if (stat.size === 0) return;
+  if (stat.size === 0) {
+    // SQLite would drop the log, and what it holds, for a new file.
+    if (hasLog(path)) throw new StoreDamagedError();
+    return;
+  }
   // The file of an unclean end may be cut within a page that its log holds whole.
   const isCut = stat.size % PAGE_BYTES !== 0 && !hasLog(path);
   const page = readFirstPage(path, key);
   if (page.type === 'unreadable')
     throw isCut || isPlain(page.start) ? new NotAStoreError() : new StoreKeyMismatchError();
   if (isCut) throw new NotAStoreError();
+  if (page.type === 'other_log') throw new StoreDamagedError();
   if (page.version > newest) throw new StoreTooNewError();
 }
 
@@ -210,8 +216,8 @@ function fault(error: unknown): unknown {
     case 'SQLITE_IOERR':
     case 'SQLITE_CANTOPEN':
       return new StoreFullError({ cause: error });
+    // The first page was good under the key: another page is not.
     case 'SQLITE_NOTADB':
-      return new StoreKeyMismatchError({ cause: error });
     case 'SQLITE_CORRUPT':
       return new StoreDamagedError({ cause: error });
     default:

@@ -1,0 +1,30 @@
+/**
+ * `npm run proof:hostile [-- SCALE SEED ROW…]`: hostile input, at so much of the counts of a release (1), from a seed (1), in
+ * all rows or those named. Prints a JSON line for each row; exit code 0 if every case met every condition.
+ */
+import { rowNames, type RowName } from './row.ts';
+import { rows } from './rows.ts';
+
+const [scale = 1, seed = 1] = process.argv.slice(2, 4).map(Number);
+const wanted = process.argv.slice(4);
+const isRow = (name: string): name is RowName => rowNames.some((row) => row === name);
+if (!(scale > 0) || !Number.isInteger(seed) || !wanted.every(isRow)) {
+  process.stderr.write(`SCALE above 0, SEED an integer, ROW one of ${rowNames.join(' ')}\n`);
+  process.exit(2);
+}
+
+let ok = true;
+for (const name of rowNames) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const row = rows[name];
+  if (!row) continue;
+  const { perRelease, run } = row;
+  const began = performance.now();
+  const report = await run({ cases: Math.max(1, Math.round(perRelease * scale)), seed });
+  ok &&= report.findings.length === 0;
+  const seconds = Math.round((performance.now() - began) / 1_000);
+  process.stdout.write(
+    `${JSON.stringify({ proof: 'hostile', ok: report.findings.length === 0, ...report, seconds })}\n`,
+  );
+}
+process.exit(ok ? 0 : 1);

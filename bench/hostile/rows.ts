@@ -1,0 +1,15 @@
+import { attackDecoders } from './decoders.ts';
+import { attackDeviceFile } from './device-file.ts';
+import type { RowName, RowOptions, RowReport } from './row.ts';
+
+type Row = {
+  /** What a release is held to, and each commit. */
+  readonly perRelease: number;
+  readonly perCommit: number;
+  readonly run: (options: RowOptions) => RowReport | Promise<RowReport>;
+};
+
+export const rows: Partial<Record<RowName, Row>> = {
+  H2: { perRelease: 2_000_000, perCommit: 15_000, run: attackDecoders },
+  H7: { perRelease: 20_000, perCommit: 168, run: attackDeviceFile },
+};
