@@ -70,8 +70,8 @@ function spoilToken(token: Uint8Array, other: Uint8Array, dice: Dice): Buffer {
   return Buffer.from(spoilt.join('.'));
 }
 
-function spoil(target: Target, dice: Dice): Buffer {
-  let bytes = Buffer.from(dice.pick(target.good));
+function spoil(target: Target, dice: Dice): Uint8Array {
+  let bytes: Uint8Array = dice.pick(target.good);
   for (let edits = 1 + dice.int(3); edits > 0; edits -= 1) {
     const other = dice.pick(target.good);
     if (dice.oneIn(3)) bytes = spoilBytes(bytes, other, dice);
@@ -112,11 +112,12 @@ export function attackDecoders({ cases, seed }: RowOptions): RowReport {
       tally.answered(decoderAnswer(target, bytes));
     } catch (error) {
       tally.answered('fault');
-      tally.found(`${target.name}: ${String(error)}: ${bytes.toString('hex').slice(0, 1_500)}`);
+      tally.found(`${target.name}: ${String(error)}: ${Buffer.from(bytes).toString('hex').slice(0, 1_500)}`);
     }
     const { user, system } = process.cpuUsage(before);
     const cpuMs = (user + system) / 1_000;
-    if (cpuMs > CASE_MAX_CPU_MS) tally.found(`${target.name}: ${cpuMs} ms: ${bytes.toString('hex').slice(0, 1_500)}`);
+    if (cpuMs > CASE_MAX_CPU_MS)
+      tally.found(`${target.name}: ${cpuMs} ms: ${Buffer.from(bytes).toString('hex').slice(0, 1_500)}`);
   }
   return tally.report();
 }

@@ -211,7 +211,8 @@ function answerTo(one: Case, path: string): string {
   } catch (error) {
     const code = codeOf(error);
     // A damaged file's log is folded in before its pages are checked.
-    if (bytesOf(folder) !== before && !(code === 'store_damaged' && one.log)) throw new Error(`${code}, and changed`, { cause: error });
+    if (bytesOf(folder) !== before && !(code === 'store_damaged' && one.log))
+      throw new Error(`${code}, and changed`, { cause: error });
     if (one.name === 'untouched') throw new Error(`${code} for a sound store`, { cause: error });
     return code;
   }

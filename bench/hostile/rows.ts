@@ -1,5 +1,7 @@
+import { attackClient } from './client.ts';
 import { attackDecoders } from './decoders.ts';
 import { attackDeviceFile } from './device-file.ts';
+import { attackKeys } from './key-material.ts';
 import type { RowName, RowOptions, RowReport } from './row.ts';
 
 type Row = {
@@ -11,5 +13,7 @@ type Row = {
 
 export const rows: Partial<Record<RowName, Row>> = {
   H2: { perRelease: 2_000_000, perCommit: 15_000, run: attackDecoders },
+  H5: { perRelease: 20_000, perCommit: 600, run: attackKeys },
+  H6: { perRelease: 10_000, perCommit: 120, run: attackClient },
   H7: { perRelease: 20_000, perCommit: 168, run: attackDeviceFile },
 };

@@ -34,7 +34,7 @@ export function agree(keyPair: Uint8Array, publicKey: Uint8Array): Uint8Array | 
 }
 
 /** Whether the coordinate (little-endian after the type byte, top bit clear) is below 2^255 - 19. */
-function isReduced(publicKey: Uint8Array): boolean {
+export function isReduced(publicKey: Uint8Array): boolean {
   const [, lowest = 0, ...rest] = publicKey;
   const highest = rest.pop();
   return lowest < 0xed || highest !== 0x7f || rest.some((byte) => byte !== 0xff);

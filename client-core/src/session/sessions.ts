@@ -30,6 +30,7 @@ import type {
   Peer,
   SessionStarted,
 } from './crypto.ts';
+import { isReduced } from './identity.ts';
 import { native, nativeAddress, unlessRefused } from './native.ts';
 import { StagedCall } from './staged-call.ts';
 import {
@@ -93,7 +94,8 @@ function readBundle(bundle: DeviceBundleJson, peer: Peer): PreKeyBundle | undefi
   const { signedPrekey, kyberKey, oneTimeKey } = bundle;
   const signedKey = bytesOf(signedPrekey.publicKey);
   const oneTime = oneTimeKey && bytesOf(oneTimeKey.publicKey);
-  if (!isPublicKey(signedKey) || (oneTime && !isPublicKey(oneTime))) return undefined;
+  const points = [signedKey, ...(oneTime ? [oneTime] : [])];
+  if (!points.every((key) => isPublicKey(key) && isReduced(key))) return undefined;
   const ids = [signedPrekey.id, kyberKey.id, oneTimeKey?.id ?? 0, bundle.registrationId];
   if (!ids.every((id) => id >>> 0 === id)) return undefined;
   return PreKeyBundle.new(
