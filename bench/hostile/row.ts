@@ -15,6 +15,15 @@ export type RowReport = {
   /** How the cases were answered, by answer. */
   readonly answers: Readonly<Record<string, number>>;
   readonly findings: readonly string[];
+  /** Of the process under attack, where there is one. */
+  readonly measured?: Measured;
+};
+
+export type Measured = {
+  readonly residentGrowthMiB: number;
+  readonly loopDelayP999Ms: number;
+  /** What the honest pair said meanwhile. */
+  readonly honestMessages: number;
 };
 
 const FINDINGS_KEPT = 20;

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CloseName, ErrorCode } from '@waxwing/protocol';
 
 /** Why an upgrade was refused. */
-export type Refusal = 'path' | 'draining' | 'full' | 'protocol' | 'address_limit';
+export type Refusal = 'path' | 'draining' | 'full' | 'protocol' | 'handshake' | 'address_limit';
 
 /** What the gateway counts. No label names an account, a device, a handle or an address. */
 export type Metrics = {

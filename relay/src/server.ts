@@ -82,6 +82,9 @@ export function createRelay({ storage, runtime, log, config, metrics: registry }
     socket.end(refusals[reason]);
   };
 
+  // Else ws answers a bad handshake by itself, without a code.
+  server.on('wsClientError', (_error, socket) => refuse(socket, 'handshake'));
+
   const serve = (socket: WebSocket, form: Form, onAuthenticated: () => void): void => {
     const isBinary = form === 'binary';
     const channel: Channel = {
@@ -173,6 +176,7 @@ const refusals: Readonly<Record<Refusal, string>> = {
   path: refusal('404 Not Found', 'unknown_route'),
   draining: refusal('503 Service Unavailable', 'unavailable', 5),
   full: refusal('503 Service Unavailable', 'unavailable', 30),
+  handshake: refusal('400 Bad Request', 'malformed'),
   protocol: refusal('400 Bad Request', 'unsupported_version'),
   address_limit: refusal('429 Too Many Requests', 'rate_limited', limits.unauthenticatedPerAddressRefillMs / 1_000),
 };

@@ -243,6 +243,7 @@ describe('an upgrade', () => {
     );
     const [data] = (await once(socket, 'data')) as [Buffer];
     expect(data.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    expect(data.toString()).toContain('"code":"malformed"');
     expect(data.toString()).not.toContain('    at ');
     socket.destroy();
   });
