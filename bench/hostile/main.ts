@@ -19,9 +19,7 @@ const LOOP_DELAY_P999_MAX_MS = 200;
 let ok = true;
 for (const name of rowNames) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const row = rows[name];
-  if (!row) continue;
-  const { perRelease, run } = row;
+  const { perRelease, run } = rows[name];
   const began = performance.now();
   const report = await run({ cases: Math.max(1, Math.round(perRelease * scale)), seed });
   const isOnTime = (report.measured?.loopDelayP999Ms ?? 0) < LOOP_DELAY_P999_MAX_MS;

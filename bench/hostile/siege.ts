@@ -124,7 +124,9 @@ class HonestPair {
   begin(): void {
     this.#timer = setInterval(() => {
       const text = `honest ${this.#texts.length}`;
-      this.#last = this.#last.then(() => this.#say(text)).catch((error: unknown) => void (this.#failed ??= String(error)));
+      this.#last = this.#last
+        .then(() => this.#say(text))
+        .catch((error: unknown) => void (this.#failed ??= String(error)));
     }, HONEST_EVERY_MS);
   }
 
