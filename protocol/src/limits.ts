@@ -138,6 +138,9 @@ export const limits = {
   alertRestMs: DAY,
   headsAskedEveryMs: MINUTE,
   headsToldEveryMs: 10 * MINUTE,
+  ratchetJumpMax: 25_000,
+  ratchetStepsPerMessage: 40_000,
+  sessionMaxBytes: 512 * KiB,
 } as const;
 
 export type LimitName = keyof typeof limits;

@@ -53,6 +53,10 @@ export class RunningProcess {
     return this.#lines;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get errors(): string {
     return this.#errors;
   }

@@ -32,6 +32,7 @@ import type {
 } from './crypto.ts';
 import { isReduced } from './identity.ts';
 import { native, nativeAddress, unlessRefused } from './native.ts';
+import { boundedSessionRecord, innerMessage, isFirstMessageTooFar, rejoined, statesFor } from './session-record.ts';
 import { StagedCall } from './staged-call.ts';
 import {
   StagedIdentities,
@@ -56,7 +57,7 @@ export function archiveSession(view: CryptoView, peer: DeviceAddress): CryptoCha
   const record = loadSession(view, peer);
   if (!record) return [];
   record.archiveCurrentState();
-  return [{ kind: 'session', key: addressKey(peer), bytes: record.serialize() }];
+  return [{ kind: 'session', key: addressKey(peer), bytes: boundedSessionRecord(record.serialize()) }];
 }
 
 /** An existing session is archived by it, and still reads. */
@@ -159,40 +160,75 @@ export async function decrypt(
   ciphertext: Uint8Array,
 ): Promise<Decrypted> {
   if (kind === 'sender_key') return { type: 'failed', reason: 'unsupported_kind' };
-  if (kind === 'session' && view.get('session', addressKey(peer.address)) === undefined) {
-    return { type: 'failed', reason: 'no_session' };
+  return kind === 'session'
+    ? readSessionMessage(local, view, peer, native(ciphertext))
+    : readPrekeyMessage(local, view, peer, native(ciphertext));
+}
+
+async function readSessionMessage(
+  local: LocalKeys,
+  view: CryptoView,
+  peer: Peer,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Decrypted> {
+  const key = addressKey(peer.address);
+  const record = view.get('session', key);
+  if (!record) return { type: 'failed', reason: 'no_session' };
+  const message = unlessRefused(() => SignalMessage.deserialize(bytes));
+  const trying = message && statesFor(record, { bytes, counter: message.counter() });
+  if (!trying) return { type: 'failed', reason: 'invalid' };
+  const narrowed: CryptoView = {
+    get: (kind, name) => (kind === 'session' && name === key ? trying.record : view.get(kind, name)),
+  };
+  return reading(new StagedCall(narrowed), async (call) => {
+    const plaintext = await signalDecrypt(
+      message,
+      nativeAddress(peer.address),
+      nativeAddress(local.address),
+      new StagedSessions(call),
+      new StagedIdentities(call, local, peer),
+    );
+    const read = call.get('session', key);
+    if (read) call.put('session', key, boundedSessionRecord(rejoined(read, trying.others)));
+    return plaintext;
+  });
+}
+
+/** libsignal tries a first message in its own session alone. */
+async function readPrekeyMessage(
+  local: LocalKeys,
+  view: CryptoView,
+  peer: Peer,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Decrypted> {
+  const inner = innerMessage(bytes);
+  const message = inner && unlessRefused(() => SignalMessage.deserialize(native(inner)));
+  if (!message) return { type: 'failed', reason: 'invalid' };
+  const record = view.get('session', addressKey(peer.address));
+  if (isFirstMessageTooFar(record, { bytes: inner, counter: message.counter() })) {
+    return { type: 'failed', reason: 'invalid' };
   }
-  const call = new StagedCall(view);
+  return reading(new StagedCall(view), (call) =>
+    signalDecryptPreKey(
+      PreKeySignalMessage.deserialize(bytes),
+      nativeAddress(peer.address),
+      nativeAddress(local.address),
+      new StagedSessions(call),
+      new StagedIdentities(call, local, peer),
+      new StagedPreKeys(call),
+      new StagedSignedPreKeys(call),
+      new StagedKyberPreKeys(call),
+    ),
+  );
+}
+
+async function reading(call: StagedCall, read: (call: StagedCall) => Promise<Uint8Array>): Promise<Decrypted> {
   try {
-    const read = kind === 'session' ? readSessionMessage : readPrekeyMessage;
-    const plaintext = await read(call, local, peer, native(ciphertext));
+    const plaintext = await read(call);
     return { type: 'decrypted', plaintext, changes: call.changes() };
   } catch (error) {
     return { type: 'failed', reason: call.refusal() ?? failureOf(error) };
   }
-}
-
-function readSessionMessage(call: StagedCall, local: LocalKeys, peer: Peer, bytes: Uint8Array<ArrayBuffer>) {
-  return signalDecrypt(
-    SignalMessage.deserialize(bytes),
-    nativeAddress(peer.address),
-    nativeAddress(local.address),
-    new StagedSessions(call),
-    new StagedIdentities(call, local, peer),
-  );
-}
-
-function readPrekeyMessage(call: StagedCall, local: LocalKeys, peer: Peer, bytes: Uint8Array<ArrayBuffer>) {
-  return signalDecryptPreKey(
-    PreKeySignalMessage.deserialize(bytes),
-    nativeAddress(peer.address),
-    nativeAddress(local.address),
-    new StagedSessions(call),
-    new StagedIdentities(call, local, peer),
-    new StagedPreKeys(call),
-    new StagedSignedPreKeys(call),
-    new StagedKyberPreKeys(call),
-  );
 }
 
 function failureOf(error: unknown): DecryptFailure {

@@ -17,6 +17,7 @@ import {
 import { addressKey, sameBytes, sha256 } from '@waxwing/protocol';
 import type { LocalKeys, Peer } from './crypto.ts';
 import { native } from './native.ts';
+import { boundedSessionRecord } from './session-record.ts';
 import type { StagedCall } from './staged-call.ts';
 import { readKyberEntry, writeKyberEntry } from './kyber-entry.ts';
 
@@ -37,7 +38,7 @@ export class StagedSessions extends SessionStore {
   }
 
   override saveSession(name: ProtocolAddress, record: SessionRecord): Promise<void> {
-    return this.#call.run(() => this.#call.put('session', sessionKey(name), record.serialize()));
+    return this.#call.run(() => this.#call.put('session', sessionKey(name), boundedSessionRecord(record.serialize())));
   }
 
   override getSession(name: ProtocolAddress): Promise<SessionRecord | null> {

@@ -31,8 +31,7 @@ export class Party {
   readonly uploaded: Uploaded;
   entries = new Map<string, Uint8Array>();
 
-  constructor(name: string, oneTimeKeys = 10, device = 1) {
-    const identity = crypto.createIdentity();
+  constructor(name: string, oneTimeKeys = 10, device = 1, identity = crypto.createIdentity()) {
     const account = parseAccountId(
       `${Buffer.from(name.padEnd(4, '_')).toString('hex').slice(0, 8)}-0000-4000-8000-000000000000`,
     );

@@ -1,0 +1,224 @@
+import { join } from 'node:path';
+import { sha256, systemRuntime, parseHandle, type Handle } from '@waxwing/protocol';
+import { openSqliteStorage, type Storage } from '@waxwing/storage';
+import { temporaryFolder } from '../../test/support/cli.ts';
+import { endProcesses } from '../../test/support/processes.ts';
+import { registerAccount, type TestDevice } from '../../test/support/relay-account.ts';
+import { dialLoad, type LoadDevice } from './load-device.ts';
+import { openLoop, Pair, waitFor } from './pair.ts';
+import { serveRelay } from './relay-process.ts';
+import { createFindings, quantile, tenth, type RowReport } from './report.ts';
+
+const KIB_PER_READER = 96;
+const P99_RATIO = 1.5;
+/** Recipients of one filling submit, the sender's account not counted. */
+const PER_SUBMIT = 500;
+const DIALLING_AT_ONCE = 10;
+
+export type StoppedReaders = {
+  readonly readers: number;
+  readonly pairs: number;
+  readonly seconds: number;
+  /** What waits for each reader. */
+  readonly entries: number;
+  readonly entryBytes: number;
+  /** How many of the readers come back and read all that they have. */
+  readonly returning: number;
+};
+
+/**
+ * Devices that stop reading with mail waiting for them, beside pairs that write to each other: what a stopped one costs
+ * the relay, what it does to the others, and that it is ended as a slow reader without losing mail. The sockets' buffers
+ * in the kernel must be small (see `inSmallBuffers`): with megabytes of them no reader ever looks slow.
+ */
+export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
+  const findings = createFindings();
+  const { path, remove } = temporaryFolder('readers');
+  const folder = join(path, 'relay');
+  try {
+    const { readers, people } = await prepare(folder, o);
+    const relay = await serveRelay(folder);
+    const pairs = people.map(([from, to], index) => new Pair(relay.url, from, to, handleOf(`pair ${index}`)));
+    await Promise.all(pairs.map(({ ready }) => ready));
+
+    const maxPerSecond = await highestRate(pairs);
+    const perSecond = Math.floor(maxPerSecond / 2);
+    const rss = sampler(() => relay.rssKib());
+    const load = { perSecond, seconds: o.seconds };
+    await openLoop(pairs, { perSecond, seconds: 5 });
+    rss.restart();
+    const before = await openLoop(pairs, load);
+    const rssBefore = rss.restart();
+
+    const stopped: LoadDevice[] = [];
+    for (let at = 0; at < readers.length; at += DIALLING_AT_ONCE) {
+      const some = readers.slice(at, at + DIALLING_AT_ONCE);
+      stopped.push(...some.map((reader) => dialLoad(relay.url, reader, {}, { stops: true })));
+      const due = Math.min(at + DIALLING_AT_ONCE, readers.length) + 2 * pairs.length;
+      await waitFor(async () => (await relay.metric('waxwing_relay_devices')) >= due, 10_000);
+    }
+    const online = await relay.metric('waxwing_relay_devices');
+    findings.insist(online === readers.length + 2 * pairs.length, `${online} devices online with the stopped ones`);
+    rss.restart();
+    const during = await openLoop(pairs, load);
+    const rssDuring = rss.restart();
+    const slow = () => relay.metric('waxwing_relay_closes_total{code="slow_reader"}');
+    const slowEarly = await slow();
+    const areEnded = await waitFor(async () => (await slow()) === readers.length, 60_000);
+    findings.insist(areEnded, `${await slow()} of ${readers.length} were ended as slow readers`);
+    for (const { socket } of stopped) socket.terminate();
+    rss.restart();
+    const after = await openLoop(pairs, load);
+    rss.stop();
+
+    const normal = quantile([...before, ...after], 0.99);
+    const beside = quantile(during, 0.99);
+    findings.atMost('p99 beside stopped readers over p99 without', beside / normal, P99_RATIO);
+    const kibPerReader = (rssDuring.median - rssBefore.median) / readers.length;
+    findings.atMost('KiB of RSS per stopped reader', tenth(kibPerReader), KIB_PER_READER);
+    const lost = await returning(relay.url, readers.slice(0, o.returning), o.entries);
+    findings.insist(lost === 0, `${lost} entries of stopped readers were lost`);
+    const rejected = pairs.flatMap(({ rejections }) => rejections);
+    findings.insist(rejected.length === 0, `the pairs met ${[...new Set(rejected)].join()}`);
+    findings.insist(
+      pairs.every((pair) => pair.delivered === pair.sent),
+      'a message between the pairs did not arrive',
+    );
+    for (const pair of pairs) pair.end();
+    const { broken, over } = findings;
+    return {
+      row: 'stopped-readers',
+      broken,
+      over,
+      figures: {
+        ...o,
+        maxPerSecond,
+        perSecond,
+        p99BeforeMs: quantile(before, 0.99),
+        p99BesideMs: beside,
+        p99AfterMs: quantile(after, 0.99),
+        ratio: tenth(beside / normal),
+        p50NormalMs: quantile([...before, ...after], 0.5),
+        p50BesideMs: quantile(during, 0.5),
+        rssBeforeKib: rssBefore.median,
+        rssBesideKib: rssDuring.median,
+        kibPerReader: tenth(kibPerReader),
+        endedDuringLoad: slowEarly,
+        lost,
+      },
+    };
+  } finally {
+    await endProcesses();
+    remove();
+  }
+}
+
+function handleOf(name: string): Handle {
+  return parseHandle(Buffer.from(sha256(name)).toString('base64url'));
+}
+
+/** Puts the devices and the mail of the readers into a store, and closes it. */
+async function prepare(folder: string, o: StoppedReaders) {
+  const runtime = systemRuntime;
+  const storage = await openSqliteStorage({ directory: folder, runtime });
+  const some = async (count: number): Promise<TestDevice[]> => {
+    const accounts = await Promise.all(Array.from({ length: count }, () => registerAccount({ storage, runtime })));
+    return accounts.map(({ devices: [device] }) => device);
+  };
+  const readers = await some(o.readers);
+  const [froms, tos] = [await some(o.pairs), await some(o.pairs)];
+  const people = froms.flatMap((from, index) => {
+    const to = tos[index];
+    return to ? [[from, to] as const] : [];
+  });
+  // One sender may fill a quarter of a mailbox at most.
+  const senders = await some(5);
+  const filling: Promise<void>[] = [];
+  for (let at = 0; at < readers.length; at += PER_SUBMIT) {
+    for (const [index, sender] of senders.entries()) {
+      const filled = fill(storage, sender, handleOf(`fill ${at} ${index}`), readers.slice(at, at + PER_SUBMIT), {
+        entries: Math.floor((o.entries + index) / senders.length),
+        entryBytes: o.entryBytes,
+      });
+      filling.push(filled);
+    }
+  }
+  await Promise.all(filling);
+  const isFilled = async (reader: TestDevice): Promise<boolean> => {
+    await storage.mailboxes.open(reader.key);
+    const page = await storage.mailboxes.read(reader.key, o.entries - 1, { entries: 1, bytes: 1e6 });
+    return page.entries.length === 1;
+  };
+  for (const reader of readers) {
+    if (!(await waitFor(() => isFilled(reader), 60_000))) throw new Error('a mailbox was not filled');
+  }
+  await storage.close();
+  return { readers, people };
+}
+
+async function fill(
+  storage: Storage,
+  sender: TestDevice,
+  handle: Handle,
+  to: readonly TestDevice[],
+  o: { readonly entries: number; readonly entryBytes: number },
+): Promise<void> {
+  const recipients = [
+    { account: sender.account, listVersion: 1, devices: [] },
+    ...to.map(({ account, device, registrationId }) => ({
+      account,
+      listVersion: 1,
+      devices: [{ device, registrationId, kind: 'sender_key' as const }],
+    })),
+  ];
+  const common = { sender: sender.key, handle, attempt: 1, change: false, visible: true, urgent: false, recipients };
+  for (let n = 1; n <= o.entries; n += 1) {
+    const sharedCiphertext = Buffer.alloc(o.entryBytes, n);
+    const digest = sha256(`${handle} ${n}`);
+    const result = await storage.mailboxes.submit({ ...common, n, oldest: n, digest, sharedCiphertext });
+    if (result.type !== 'accepted') throw new Error(JSON.stringify(result));
+  }
+}
+
+/** Messages a second that the pairs get through when each always has some in flight. */
+async function highestRate(pairs: readonly Pair[]): Promise<number> {
+  const accepted = (): number => pairs.reduce((sum, pair) => sum + pair.accepted, 0);
+  for (const pair of pairs) pair.closedLoop(true);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const [began, from] = [performance.now(), accepted()];
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  const perSecond = Math.round(((accepted() - from) * 1_000) / (performance.now() - began));
+  for (const pair of pairs) pair.closedLoop(false);
+  await waitFor(() => pairs.every((pair) => pair.isIdle), 30_000);
+  return perSecond;
+}
+
+function sampler(read: () => number) {
+  let samples: number[] = [];
+  const timer = setInterval(() => samples.push(read()), 250);
+  return {
+    /** The samples since the last call. */
+    restart() {
+      const seen = samples;
+      samples = [];
+      return { median: quantile(seen, 0.5), max: quantile(seen, 1) };
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** The devices come back and read their mailboxes: how many entries they miss. */
+async function returning(url: string, readers: readonly TestDevice[], entries: number): Promise<number> {
+  let missing = 0;
+  for (const reader of readers) {
+    const numbers = new Set<number>();
+    let device: LoadDevice | undefined;
+    await new Promise<void>((resolve) => {
+      device = dialLoad(url, reader, { delivered: (_, number) => numbers.add(number), drained: resolve });
+      device.socket.on('close', () => resolve());
+    });
+    device?.socket.terminate();
+    for (let number = 1; number <= entries; number += 1) if (!numbers.has(number)) missing += 1;
+  }
+  return missing;
+}

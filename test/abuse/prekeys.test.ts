@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { handedOutKeys } from '../../bench/abuse/handed-out-keys.ts';
+import { prekeyDepletion } from '../../bench/abuse/prekey-depletion.ts';
+import { replayedFirstMessages } from '../../bench/abuse/replayed-first-messages.ts';
+
+test('who takes bundles without pause gets whole ones, and few one-time keys', async () => {
+  const { broken, figures } = await prekeyDepletion({ takes: 200, callers: 10 });
+  expect(broken).toEqual([]);
+  expect(figures).toMatchObject({ byOne: 6, byMany: 60 });
+});
+
+test('no one-time key is handed out twice, whatever runs at once and is killed', async () => {
+  const { broken } = await handedOutKeys({ takes: 2_000, keys: 500, kills: 1 });
+  expect(broken).toEqual([]);
+});
+
+test('a first message that comes again is not read and changes nothing', async () => {
+  const { broken } = await replayedFirstMessages({ messages: 10 });
+  expect(broken).toEqual([]);
+});
