@@ -3,6 +3,7 @@
  * rows if none is named. Prints one JSON line per row; exit code 1 if a promise does not hold or a figure is over its limit.
  */
 import { counterJumps } from './counter-jumps.ts';
+import { floods } from './floods.ts';
 import { handedOutKeys } from './handed-out-keys.ts';
 import { prekeyDepletion } from './prekey-depletion.ts';
 import { replayedFirstMessages } from './replayed-first-messages.ts';
@@ -27,6 +28,7 @@ const rows: Readonly<Record<string, Row>> = {
   'prekey-depletion': { run: () => prekeyDepletion({ takes: 10_000, callers: 100 }) },
   'handed-out-keys': { run: () => handedOutKeys({ takes: 100_000, keys: 10_000, kills: 10 }) },
   'replayed-first-messages': { run: () => replayedFirstMessages({ messages: 200 }) },
+  floods: { run: () => floods({ handles: 100_000, sockets: 10_000 }) },
   'slow-http': { run: () => slowHttp({ socketsPerWay: 200 }) },
   'counter-jumps': {
     run: () => counterJumps({ realJumps: [1, 100, 2_000, 10_000, 24_999, 25_001, 30_000], exhaust: 8 }),

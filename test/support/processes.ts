@@ -53,10 +53,6 @@ export class RunningProcess {
     return this.#lines;
   }
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
-  }
-
   get errors(): string {
     return this.#errors;
   }
