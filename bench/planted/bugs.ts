@@ -22,6 +22,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${storage}/rules/commit.ts`,
     find: 'if (known) return answer(known);',
     put: "const early = checkSequencedSets(submit.sender, submit.recipients, view.newestList);\n  if (early.type !== 'fits') return answer(early);\n  if (known) return answer(known);",
+    test: { file: 'test/contract/storage.memory.test.ts', name: '' },
   },
   {
     name: 'an n out of order is committed',
@@ -34,6 +35,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${storage}/rules/era.ts`,
     find: 'const floorAbove = floor !== undefined &&',
     put: 'const floorAbove = floor?.era === -1 &&',
+    test: { file: 'test/contract/storage.memory.test.ts', name: '' },
   },
   {
     name: 'an era goes back with the clock',
