@@ -72,7 +72,8 @@ const stores = (talk: Talk, ...ups: Up[]): Up[] => {
 
 /** Legal messages, each of which may stand anywhere. Those through `stores` may change the store when they are taken. */
 const steps: readonly Step[] = [
-  ({ mallory }, { challenge }) => [authenticateMessage(mallory, challenge)],
+  // The first time, its mailbox is made.
+  ({ mallory }, talk) => stores(talk, authenticateMessage(mallory, talk.challenge)),
   ({ mallory, carol }, { challenge }) => [
     authenticateMessage({ ...mallory, sign: (bytes) => carol.sign(bytes) }, challenge),
   ],
@@ -145,7 +146,8 @@ async function play(scene: Scene, dice: Dice): Promise<{ answer: string; finding
     const message = authenticateMessage(mallory, challenge);
     link.device.say(message);
     scene.used.push(message);
-    await settle(4);
+    for (let turn = 0; turn < 200 && link.device.all('ready').length === 0 && !link.isOver(); turn += 1)
+      await settle(1);
   }
   const before = relayBytes(storage);
   const said: string[] = [];
