@@ -37,8 +37,6 @@ export async function createServer(o: {
   readonly trace: Trace;
   readonly elapsedMs: () => number;
   readonly limits: { readonly mailboxTtlMs?: number; readonly mailboxMaxEntries?: number };
-  /** An answer that is given before its commit is durable: what no store may do. */
-  readonly spokenBeforeDurable?: boolean;
 }): Promise<SimulatedServer> {
   const { runtime, random, trace } = o;
   const log = createLogger({ level: 'silent', destination: { write: () => undefined } });
