@@ -48,8 +48,12 @@ export class RepairTaker {
     const answer = unlessMalformed(() => decodeRepairAnswer(body));
     if (answer === undefined) return { frames: false, alerts: ['repair refused: unreadable'] };
     const epoch = store.conversations.epochByHandle(answer.handle);
+    const isOwn = from.account === local.address.account;
+    // A conversation that has not begun here, as one of which nothing could be read so far: it is asked for when it begins.
+    const isToCome = isOwn || this.#contacts.epoch(from.account)?.handle === answer.handle;
+    if (epoch === undefined && isToCome) return { frames: false, alerts: [] };
     const peer = epoch && store.conversations.byId(epoch.conversation)?.peer;
-    if (epoch === undefined || (from.account !== peer && from.account !== local.address.account)) {
+    if (epoch === undefined || (from.account !== peer && !isOwn)) {
       return { frames: false, alerts: ['repair refused: handle of another conversation'] };
     }
     const accounts = new Set([peer, local.address.account]);
