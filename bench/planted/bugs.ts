@@ -137,7 +137,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${client}/sync/inbound.ts`,
     find: 'return known !== undefined && known !== null && sameBytes(known, ciphertextHash);',
     put: 'return known !== undefined && known !== null;',
-    test: { file: 'test/scenario/client-redelivery.test.ts', name: '' },
+    test: { file: 'test/scenario/client-lying-relay.test.ts', name: '' },
   },
   {
     name: 'an envelope may name another sender, handle or n than its frame',
@@ -153,7 +153,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     put: 'this.#drawn = token;\n    }\n    return [...this.#store.device.generations(), this.#drawn];',
   },
   {
-    name: 'a retry is framed anew',
+    name: 'a submit names itself as the oldest without an outcome',
     file: `${client}/sync/outbox.ts`,
     find: 'const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);\n    this.#underway',
     put: 'const oldest = row.n;\n    this.#underway',
@@ -168,8 +168,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what may have left is forgotten when it is taken back',
     file: `${client}/sync/outbox.ts`,
-    find: "if (row && row.state !== 'framed') store.outbox.remove(row.id);",
-    put: 'if (row) store.outbox.remove(row.id);',
+    find: "if (row?.state === 'framed' && !row.cancelling && isFramed(row)) {",
+    put: "if (row?.state === 'framed') {\n        return () => (store.outbox.remove(row.id), { ...row, state: 'queued' });\n      }\n      if (row?.state === 'framed' && !row.cancelling && isFramed(row)) {",
     test: { file: 'test/scenario/client-sending.test.ts', name: '' },
   },
   {
@@ -220,7 +220,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'test/scenario/client-lying-relay.test.ts', name: '' },
   },
   {
-    name: 'a frame of ours comes back altered',
+    name: 'repair is taken for anybody',
     file: `${client}/sync/repair-taker.ts`,
     find: 'const accounts = new Set([peer, local.address.account]);',
     put: 'const accounts = new Set([peer, local.address.account, ...answer.frames.map(({ sender }) => sender.account)]);',
