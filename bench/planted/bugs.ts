@@ -197,6 +197,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${client}/inbox.ts`,
     find: 'if (last > 0 || this.#handled > this.#saved) this.#save(last);',
     put: 'if (this.#handled > this.#saved) this.#save(0 * last);',
+    test: { file: 'test/scenario/client-inbox.test.ts', name: '' },
   },
   {
     name: 'a receipt covers what is missing',
@@ -220,10 +221,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'test/scenario/client-lying-relay.test.ts', name: '' },
   },
   {
-    name: 'repair is taken for anybody',
+    name: 'a repaired frame need not be what the answer says of it',
     file: `${client}/sync/repair-taker.ts`,
-    find: 'const accounts = new Set([peer, local.address.account]);',
-    put: 'const accounts = new Set([peer, local.address.account, ...answer.frames.map(({ sender }) => sender.account)]);',
+    find: 'const what = misnamed(item, handle, frame);',
+    put: 'const what = misnamed(item, handle, frame)?.slice(99) || undefined;',
     test: { file: 'test/scenario/client-repair.test.ts', name: '' },
   },
 ];
