@@ -78,7 +78,12 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
     const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
     const guard = async <T>(call: () => Promise<T>): Promise<T> => {
       if (isOver(mine)) return never();
-      const answer = await o.counted(call);
+      // As a native call does, it answers in another turn: what else the process has to do may come in between.
+      const answer = await o.counted(async () => {
+        const made = await call();
+        await new Promise((resolve) => setImmediate(resolve));
+        return made;
+      });
       if (isOver(mine)) await never();
       return answer;
     };

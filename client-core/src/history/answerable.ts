@@ -1,7 +1,7 @@
 import { parseEra, type Sequence } from '@waxwing/protocol';
 import type { Range } from '../sync/ranges.ts';
 import type { Db, Row } from './database.ts';
-import { blob, blobOrNull, integer } from './row.ts';
+import { blobOrNull, integer } from './row.ts';
 
 /** A frame with a place; `bytes` is null where only its hash is kept. */
 export type PlacedBytes = {
@@ -35,11 +35,6 @@ export class AnswerableStore {
       serverTimeMs,
       nowMs,
     );
-  }
-
-  bytes(epoch: number, party: number, n: number): Uint8Array | undefined {
-    const row = this.#db.get('SELECT bytes FROM answerable WHERE epoch = ? AND party = ? AND n = ?', epoch, party, n);
-    return row && blob(row, 'bytes');
   }
 
   /** The frames placed at these numbers of an era, in order, at most `limit`. */

@@ -135,6 +135,11 @@ export class CoverageStore {
     return this.#cutChainHoles(epoch, party, { from: n, to: n }).length > 0;
   }
 
+  /** What was taken for a hole is none. */
+  dropChainHole(epoch: number, { party, fromN, toN }: ChainHoleRow): void {
+    this.#cutChainHoles(epoch, party, { from: fromN, to: toN });
+  }
+
   /** Frames that were missing without a number do not come any more. */
   removeChainHole(epoch: number, party: number, range: Range): boolean {
     const cut = this.#cutChainHoles(epoch, party, range);

@@ -1,5 +1,5 @@
 import { limits, sameBytes, type Sequence } from '@waxwing/protocol';
-import type { HoleReason } from '../history/coverage.ts';
+import type { ChainHoleRow, HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/messages.ts';
 import type { Store } from '../history/store.ts';
 import { noteAlarm, type Alarm } from './alarm.ts';
@@ -163,6 +163,7 @@ export class Placing {
   finish(): void {
     const { coverage } = this.#store;
     this.witness.finish();
+    for (const epoch of this.#views.keys()) this.#settleChains(epoch);
     for (const [epoch, { before, view }] of this.#views) {
       if (before !== view) coverage.save(epoch, before, view, 'awaiting sender', this.#nowMs);
     }
@@ -215,12 +216,50 @@ export class Placing {
     this.#chain(epoch, party, n, { era: row.era, number: last + 1 });
   }
 
-  /** Frames of a device between its head and `toN` that no missing number can be: a hole whose numbers are unknown. */
+  /**
+   * Frames of a device between its head and `toN` that no missing number can be: a hole whose numbers are unknown. Where a
+   * missing number may also be an own submit of unknown outcome it is in flight, and settled when that is answered.
+   */
   #chain(epoch: number, party: number, toN: number, before: Sequence): void {
     const { frames, coverage } = this.#store;
     const head = frames.head(epoch, party);
     if (head === 0 || toN <= head) return;
-    const headAt = frames.frame(epoch, party, head)?.stands;
+    const hole = { party, fromN: head + 1, toN, before };
+    const found = this.#explained(epoch, hole);
+    if (found === 'explained') return;
+    coverage.addChainHole(epoch, { ...hole, reason: found }, this.#nowMs);
+    this.touched.add(this.#conversation(epoch));
+    if (found === 'lost') this.#openChain(epoch, hole);
+  }
+
+  /** Settles chain holes in flight: an own submit that was answered has taken its number. */
+  #settleChains(epoch: number): void {
+    const { coverage } = this.#store;
+    for (const hole of coverage.chainHoles(epoch)) {
+      if (hole.reason !== 'in flight') continue;
+      const found = this.#explained(epoch, hole);
+      if (found === 'in flight') continue;
+      this.touched.add(this.#conversation(epoch));
+      if (found === 'explained') {
+        coverage.dropChainHole(epoch, hole);
+      } else {
+        coverage.addChainHole(epoch, { ...hole, reason: found }, this.#nowMs);
+        this.#openChain(epoch, hole);
+      }
+    }
+  }
+
+  #openChain(epoch: number, { fromN, toN }: { readonly fromN: number; readonly toN: number }): void {
+    this.opened.push({ conversation: this.#conversation(epoch), count: toN - fromN + 1, reason: 'lost' });
+  }
+
+  /** Whether the missing numbers between the frames next to a chain hole are enough to be its frames. */
+  #explained(
+    epoch: number,
+    { party, fromN, toN, before }: Omit<ChainHoleRow, 'reason'>,
+  ): 'explained' | 'in flight' | 'lost' {
+    const { frames, outbox } = this.#store;
+    const headAt = frames.frame(epoch, party, fromN - 1)?.stands;
     const view = this.view(epoch);
     const between = view.eras.reduce((sum, row) => {
       if (row.era > before.era || (headAt && row.era < headAt.era)) return sum;
@@ -229,11 +268,9 @@ export class Placing {
       const open = [...gaps(view).filter((gap) => gap.era === row.era), ...row.holes];
       return sum + count(open.filter((range) => range.from > from && range.to < to));
     }, 0);
-    const lost = toN - head;
-    if (between >= lost) return;
-    coverage.addChainHole(epoch, { party, fromN: head + 1, toN, before, reason: 'lost' }, this.#nowMs);
-    this.opened.push({ conversation: this.#conversation(epoch), count: lost, reason: 'lost' });
-    this.touched.add(this.#conversation(epoch));
+    const lost = toN - fromN + 1;
+    if (between < lost) return 'lost';
+    return between - outbox.framedIn(epoch).length < lost ? 'in flight' : 'explained';
   }
 
   #state(epoch: number): State {

@@ -202,6 +202,51 @@ describe('frames of a device that no missing number can be', () => {
     expect(chainHoles()).toEqual([]);
   });
 
+  describe('while a gap may be an own submit without an outcome, are in flight', () => {
+    const begun = () => {
+      store.transaction(() => {
+        const id = parseMessageId('01890000-0000-7000-8000-0000000000ff');
+        store.outbox.queue(conversation, id, Uint8Array.of(1), 0);
+        const [row] = store.outbox.queued(conversation, 1);
+        const attempt = { attempt: 0, kind: frameKinds.content, frame: Uint8Array.of(1), body: Uint8Array.of(1) };
+        if (row) store.outbox.frame(row.id, epoch, 1, attempt);
+      });
+      placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
+      const { placing } = placed((one) => put(one, { n: 3, met: { sequence: at(1, 3) } }));
+      expect(chainHoles()).toEqual([[2, 2, 'in flight']]);
+      expect(placing.opened).toEqual([]);
+    };
+    const answered = (): void => {
+      for (const { id } of store.outbox.framedIn(epoch)) store.outbox.remove(id);
+    };
+
+    test('and lost when its number turns out to be the own one', () => {
+      begun();
+      const { placing } = placed((one) => {
+        put(one, { n: 1, party: 1, met: { sequence: at(1, 2) }, own: true });
+        answered();
+      });
+      expect(chainHoles()).toEqual([[2, 2, 'lost']]);
+      expect(placing.opened).toMatchObject([{ count: 1, reason: 'lost' }]);
+    });
+
+    test('and none when the own one has another number: the gap is theirs', () => {
+      begun();
+      placed((one) => {
+        put(one, { n: 1, party: 1, met: { sequence: at(1, 4) }, own: true });
+        answered();
+      });
+      expect(chainHoles()).toEqual([]);
+      expect(gaps(store.coverage.view(epoch))).toMatchObject([{ from: 2, to: 2 }]);
+    });
+
+    test('and filled when the frame comes', () => {
+      begun();
+      placed((one) => put(one, { n: 2, met: { sequence: at(1, 2) } }));
+      expect(chainHoles()).toEqual([]);
+    });
+  });
+
   test('are not explained by holes of an era before the last frame of that device', () => {
     placed((one) => {
       put(one, { n: 1, party: 1, met: { sequence: at(1, 1) } });
