@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   decodeSignedDeviceList,
+  decodeSubmitBody,
   deviceListHash,
   encodeSignedDeviceList,
   readDeviceList,
@@ -10,7 +11,7 @@ import {
 } from '@waxwing/protocol';
 import type { HttpRequest, SendHttp } from '@waxwing/client-core';
 import { addDevice } from '../support/client-second-device.ts';
-import { acquainted, alerts, say, shown, talk } from '../support/client-talk.ts';
+import { acquainted, alerts, say, shown, submitsOf, talk } from '../support/client-talk.ts';
 import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
 
 let world: ClientWorld;
@@ -51,6 +52,30 @@ describe('a keyserver', () => {
     alice.http = (request, send) => send(request);
     expect(await world.wait(cancelled)).toBe(false);
     expect(sent.status.getSnapshot().state).not.toBe('failed');
+  });
+
+  test('that denies the own account, whose second device lacks a session, fails nothing; messages go to both', async () => {
+    const carol = await world.online();
+    const toCarol = await talk(world, alice, carol);
+    await addDevice(world, alice);
+    const isOwn = ({ account }: AccountBundlesJson) => account === alice.client.account;
+    // The list becomes known; the bundle does not come.
+    alice.http = bundles((found) => (isOwn(found) ? { devices: [] } : {}));
+    const first = await say(world, alice, bob, 'from one of two devices');
+    await world.run(3_000);
+    alice.http = bundles((found) => (isOwn(found) ? undefined : {}));
+    const second = await toCarol.send({ text: 'from one of two devices' });
+    await world.run(5_000);
+    expect(second.status.getSnapshot()).toEqual({ state: 'queued' });
+    alice.http = (request, send) => send(request);
+    await world.wait(first.reached('delivered'));
+    await world.wait(second.reached('delivered'));
+    const accepted = new Map(submitsOf(alice).map(({ handle, body }) => [handle, decodeSubmitBody(body).recipients]));
+    const named = [...accepted.values()].map((all) => all.map(({ devices }) => devices.map(({ device }) => device)));
+    expect(named).toEqual([
+      [[1], [2]],
+      [[1], [2]],
+    ]);
   });
 
   test('that knows a peer no more fails what waits for it', async () => {

@@ -315,8 +315,9 @@ export class Outbox {
     const all = new Map<string, DeviceBundleJson>();
     for (const account of accounts) {
       const { fetched, bundles } = await this.#contacts.fetchBundles(account);
-      if (fetched === 'missing') return 'missing';
-      if (fetched === 'unreachable' || fetched === 'refused') return 'later';
+      // A server that does not know this account says nothing of whom the message is for.
+      if (fetched === 'missing' && account !== this.#context.local.address.account) return 'missing';
+      if (fetched !== 'newer' && fetched !== 'same') return 'later';
       for (const [device, bundle] of bundles) all.set(device, bundle);
     }
     return all;
