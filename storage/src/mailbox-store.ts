@@ -127,7 +127,11 @@ export type MailboxStore = {
    */
   submitDirect(submission: DirectSubmission): Promise<DirectResult>;
 
-  /** What a device that connects must know of its mailbox; creates it if there is none. Trims up to `committed` if that is of this incarnation. */
+  /**
+   * What a device that connects must know of its mailbox; creates it if there is none. Trims up to `committed` if that is
+   * of this incarnation. A `committed` beyond the last entry says that the store has forgotten what it gave: the mailbox
+   * gets another incarnation, and keeps its entries.
+   */
   open(device: DeviceKey, committed?: Position): Promise<OpenMailbox>;
 
   /** The entries behind `after`, oldest first: at most `maxEntries`, and at most `maxBytes` of envelopes but at least one. */

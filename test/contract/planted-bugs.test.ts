@@ -101,6 +101,18 @@ const bugs: readonly Bug[] = [
     red: ['positions of another incarnation trim nothing and are answered with the mailbox’s own'],
   },
   {
+    without: 'another incarnation where a device knows more than the store',
+    plant: (storage) =>
+      withMailboxes(storage, {
+        async open(device, committed) {
+          const { entries } = await storage.mailboxes.read(device, 0, { entries: 100, bytes: 100_000 });
+          const number = Math.min(committed?.number ?? 0, entries.at(-1)?.number ?? 0);
+          return storage.mailboxes.open(device, committed && { ...committed, number });
+        },
+      }),
+    red: ['a backup put back without a word is found out by a position that it never gave'],
+  },
+  {
     without: 'marks',
     plant: (storage) =>
       withMailboxes(storage, {

@@ -12,7 +12,10 @@ const INCARNATION_BYTES = 8;
 /** The device's mailbox, begun if there is none or if another incarnation of the store had begun it. */
 export function ensureMailbox(context: EngineContext, device: DeviceKey): Mailbox {
   const found = context.records.mailboxes.get(device);
-  if (found?.drawnUnder === context.incarnation) return found;
+  return found?.drawnUnder === context.incarnation ? found : beginMailbox(context, device);
+}
+
+function beginMailbox(context: EngineContext, device: DeviceKey): Mailbox {
   const incarnation = Buffer.from(context.randomBytes(INCARNATION_BYTES)).toString('base64url');
   context.record({ type: 'mailbox_begun', device, incarnation, drawnUnder: context.incarnation });
   return current(context, device);
@@ -20,12 +23,15 @@ export function ensureMailbox(context: EngineContext, device: DeviceKey): Mailbo
 
 /** See `MailboxStore.open`. */
 export function openMailbox(context: EngineContext, device: DeviceKey, committed?: Position): OpenMailbox {
-  const { incarnation } = ensureMailbox(context, device);
+  const found = ensureMailbox(context, device);
+  // A position that was never given here: the store has forgotten what it gave, and would give its numbers again.
+  const hasForgotten = committed?.incarnation === found.incarnation && committed.number > found.last;
+  const { incarnation } = hasForgotten ? beginMailbox(context, device) : found;
   const restarted = committed !== undefined && committed.incarnation !== incarnation;
   if (committed && !restarted) trim(context, device, committed.number);
   expire(context, device);
-  const { last, marks } = current(context, device);
-  const after = committed && !restarted ? Math.min(committed.number, last) : 0;
+  const { marks } = current(context, device);
+  const after = committed && !restarted ? committed.number : 0;
   return { incarnation, restarted, after, marks: marksBehind(marks, after) };
 }
 
