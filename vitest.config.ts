@@ -8,6 +8,8 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // As many as the smallest machine that this is built on has cores: nearly every test waits, for a disk or a process.
+    maxWorkers: 2,
     maxConcurrency: 2,
     coverage: {
       provider: 'v8',

@@ -227,4 +227,25 @@ export const plantedBugs: readonly PlantedBug[] = [
     put: 'const what = misnamed(item, handle, frame)?.slice(99) || undefined;',
     test: { file: 'test/scenario/client-repair.test.ts', name: '' },
   },
+  {
+    name: 'a conversation that begins with what cannot be read does not begin',
+    file: `${client}/sync/inbound.ts`,
+    find: 'if (current?.handle !== envelope.handle) return undefined;',
+    put: 'if (current?.handle !== envelope.handle || store.frames.findParty(envelope.sender, 1) === undefined) return undefined;',
+    test: { file: 'test/simulation/liars.test.ts', name: 'repeated one-time key' },
+  },
+  {
+    name: 'a frame may stand before what its sender has seen',
+    file: `${client}/sync/witness.ts`,
+    find: 'if (compareSequences({ era, number: to }, met.sequence) >= 0) wrong(contradictions.seen);',
+    put: 'if (era < 0 && to < 0 && compareSequences) wrong(contradictions.seen);',
+    test: { file: 'test/scenario/client-lying-relay.test.ts', name: 'tells two members other eras' },
+  },
+  {
+    name: 'a store that has forgotten goes on numbering a mailbox',
+    file: `${storage}/engine/mailbox.ts`,
+    find: 'committed?.incarnation === found.incarnation && committed.number > found.last;',
+    put: 'committed?.incarnation === found.incarnation && committed.number < 0;',
+    test: { file: 'test/contract/storage.memory.test.ts', name: 'a backup put back without a word' },
+  },
 ];

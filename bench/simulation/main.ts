@@ -3,32 +3,12 @@
  * processes; each must hold what was promised, and give the same trace both times. Prints a JSON line for each seed that
  * does not, then one with the counts; exit code 0 if there was none and every fault fired in at least 5 % of the seeds.
  */
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { faults } from '../../test/simulation/plan.ts';
 import type { SeedReport } from './worker.ts';
+import { runSeeds } from './workers.ts';
 
 const [seeds = 5_000, first = 1, workers = 2, times = 2] = process.argv.slice(2).map(Number);
 const SHARE = 0.05;
-
-/** Seeds of one process: every so many-th, so that all have a like share of the slow ones. */
-function runWorker(index: number, took: (report: SeedReport) => void): Promise<void> {
-  const script = new URL('./worker.ts', import.meta.url).pathname;
-  const args = [
-    ...process.execArgv,
-    script,
-    String(first + index),
-    String(first + seeds - 1),
-    String(workers),
-    String(times),
-  ];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    createInterface({ input: child.stdout }).on('line', (line) => took(JSON.parse(line) as SeedReport));
-    child.on('error', reject);
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
-  });
-}
 
 const began = performance.now();
 const fired = new Map<string, number>();
@@ -51,7 +31,7 @@ function take(report: SeedReport): void {
   }
 }
 
-await Promise.all(Array.from({ length: workers }, (_, index) => runWorker(index, take)));
+await runSeeds({ first, count: seeds, workers, times }, take);
 const shares = Object.fromEntries(faults.map((fault) => [fault, Math.round((countOf(fault) / ran) * 1_000) / 10]));
 const rare = faults.filter((fault) => countOf(fault) < ran * SHARE);
 process.stdout.write(

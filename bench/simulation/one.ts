@@ -1,12 +1,19 @@
-/** `npm run simulate -- SEED`: replays one seed and prints what happened. Exit code 1 if something was violated. */
+/**
+ * `npm run simulate -- SEED [LIE]`: replays one seed, of a server that lies so if it is named, and prints what happened.
+ * Exit code 1 if something was violated.
+ */
+import { isLie, makeLyingPlan, makePlan } from '../../test/simulation/plan.ts';
 import { simulate } from '../../test/simulation/world.ts';
 
 const seed = Number(process.argv[2] ?? '1');
-const { plan, violations, trace, traceHash, said } = await simulate(seed, { keepTrace: true });
+const lie = process.argv[3];
+const plan = isLie(lie) ? makeLyingPlan(lie, seed) : makePlan(seed);
+const { violations, trace, traceHash, said, lies, verdicts } = await simulate(plan, { keepTrace: true });
 for (const line of trace) process.stdout.write(`${line}\n`);
 process.stdout.write(
   `\nseed ${seed}: ${said} messages, ${plan.real ? 'libsignal' : 'test crypto'}, faults: ${[...plan.faults].join(', ')}\n`,
 );
+if (verdicts) process.stdout.write(`${plan.lie}: ${lies} lies, ${JSON.stringify(verdicts)}\n`);
 process.stdout.write(`trace ${traceHash}\n`);
 for (const violation of violations) process.stdout.write(`VIOLATED ${violation}\n`);
 process.exit(violations.length > 0 ? 1 : 0);

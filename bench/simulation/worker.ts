@@ -1,28 +1,35 @@
-/** One process of the simulation proof: `worker.ts FROM TO STEP TIMES`. Runs each seed so often and prints a JSON line for each. */
-import { simulate } from '../../test/simulation/world.ts';
+/**
+ * One process of the simulation proofs: `worker.ts FROM TO STEP TIMES [LIE]`. Runs each seed so often and prints a JSON line
+ * for each.
+ */
+import { isLie, makeLyingPlan, makePlan } from '../../test/simulation/plan.ts';
+import { simulate, type Outcome } from '../../test/simulation/world.ts';
 
-export type SeedReport = {
+export type SeedReport = Pick<Outcome, 'said' | 'violations' | 'lies' | 'verdicts'> & {
   readonly seed: number;
   readonly real: boolean;
-  readonly said: number;
   readonly fired: readonly string[];
-  readonly violations: readonly string[];
   /** One for each run of the seed: they must be equal. */
   readonly traceHashes: readonly string[];
 };
 
-const [from = 1, to = 1, step = 1, times = 2] = process.argv.slice(2).map(Number);
+const [from = 1, to = 1, step = 1, times = 2] = process.argv.slice(2, 6).map(Number);
+const [lie] = process.argv.slice(6);
 for (let seed = from; seed <= to; seed += step) {
-  const runs = [await simulate(seed)];
-  while (runs.length < times) runs.push(await simulate(seed));
+  const plan = isLie(lie) ? makeLyingPlan(lie, seed) : makePlan(seed);
+  const runs = [await simulate(plan)];
+  while (runs.length < times) runs.push(await simulate(plan));
   const [run] = runs;
   if (run === undefined) throw new RangeError('at least once');
+  const { said, violations, lies, verdicts } = run;
   const report: SeedReport = {
     seed,
-    real: run.plan.real,
-    said: run.said,
+    real: plan.real,
+    said,
+    lies,
+    verdicts,
     fired: [...run.fired].sort(),
-    violations: run.violations,
+    violations,
     traceHashes: runs.map(({ traceHash }) => traceHash),
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);

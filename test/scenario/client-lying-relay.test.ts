@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { decodeEnvelope, decodeFrame, encodeEnvelope, encodeFrame, sha256, type Down } from '@waxwing/protocol';
+import {
+  decodeEnvelope,
+  decodeFrame,
+  encodeEnvelope,
+  encodeFrame,
+  parseEra,
+  sha256,
+  type Down,
+} from '@waxwing/protocol';
 import { contradictions } from '../../client-core/src/sync/witness.ts';
 import {
   acquainted,
@@ -79,6 +87,28 @@ describe('a relay that', () => {
     await world.run(3_000);
     expect(alerts(bob)).toEqual([]);
     await sayAll(world, alice, bob, 'next');
+    await world.run(3_000);
+    expect(alerts(bob)).toEqual([contradictions.seen]);
+  });
+
+  test('tells two members other eras, in each of which all is in order, is found out by the next message', async () => {
+    alice.link.down = (down) =>
+      down.type === 'accepted' && down.sequence
+        ? [{ ...down, sequence: { era: parseEra(down.sequence.era + 5), number: down.n - 1 } }]
+        : [down];
+    alice.link.up = (up) => {
+      if (up.type !== 'submit') return [up];
+      const { request, handle, n, attempt, oldest, body } = up;
+      return [{ type: 'submit', request, handle, n, attempt, oldest, body }];
+    };
+    bob.link.down = changeSequenced((envelope) => ({
+      ...envelope,
+      sequence: { era: parseEra(envelope.sequence.era + 3), number: envelope.n - 1 },
+    }));
+    await sayAll(world, alice, bob, 'one');
+    await world.run(3_000);
+    expect(alerts(bob)).toEqual([]);
+    await sayAll(world, alice, bob, 'two');
     await world.run(3_000);
     expect(alerts(bob)).toEqual([contradictions.seen]);
   });

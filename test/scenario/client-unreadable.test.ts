@@ -39,6 +39,29 @@ describe('what cannot be read', () => {
     expect(bob.store?.held.of(alice.client.account)).toHaveLength(1);
   });
 
+  test('begins a conversation as a hole, is asked for, and comes', async () => {
+    const carol = await world.online();
+    bob.link.down = changeSequenced((envelope) => ({ ...envelope, ciphertext: Buffer.alloc(300, 7) }), 1);
+    await sayAll(world, carol, bob, 'broken');
+    await world.run(1_000);
+    expect(await shown(world, bob, carol)).toEqual(['[1 undecryptable]']);
+    await world.run(30_000);
+    expect(await shown(world, bob, carol)).toEqual(['broken']);
+  });
+
+  test('of no conversation with its sender begins none', async () => {
+    const carol = await world.online();
+    const invented = parseHandle(Buffer.alloc(32, 7).toString('base64url'));
+    bob.link.down = changeSequenced((envelope) => ({
+      ...envelope,
+      handle: invented,
+      ciphertext: Buffer.alloc(300, 7),
+    }));
+    await sayAll(world, carol, bob, 'broken');
+    await world.run(1_000);
+    expect(bob.store?.conversations.byPeer(carol.client.account)).toBeUndefined();
+  });
+
   test('a poisoned envelope in the middle of a batch stops nothing before and behind it', async () => {
     await world.wait(bob.client.close());
     await sayAll(world, alice, bob, 'one', 'two', 'three');

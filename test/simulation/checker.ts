@@ -5,7 +5,7 @@ import { contains } from '../../client-core/src/sync/ranges.ts';
 import type { SimulatedDevice } from './device.ts';
 import type { Saying } from './world.ts';
 
-type Shown = { readonly device: SimulatedDevice; readonly rows: readonly MessageRow[] };
+export type Shown = { readonly device: SimulatedDevice; readonly rows: readonly MessageRow[] };
 
 /**
  * What must hold when all is quiet: each message that a client took stands once on both devices, at one place, in one order;
@@ -104,7 +104,7 @@ function checkSaying(
   return found;
 }
 
-function shown(device: SimulatedDevice, peer: SimulatedDevice): Shown {
+export function shown(device: SimulatedDevice, peer: SimulatedDevice): Shown {
   const { store } = device;
   const conversation = store?.conversations.byPeer(peer.account);
   const rows = store && conversation ? store.messages.pageBefore(conversation.id, undefined, 100_000) : [];
@@ -112,7 +112,7 @@ function shown(device: SimulatedDevice, peer: SimulatedDevice): Shown {
 }
 
 /** How a device shows that it lacks a message of another. */
-function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: MessageRow): string | undefined {
+export function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: MessageRow): string | undefined {
   const { store } = device;
   const theirs = author.store?.conversations.epochById(sent.epoch);
   const epoch = theirs && store?.conversations.epochByHandle(theirs.handle);

@@ -7,6 +7,7 @@ import { Generations } from '../../client-core/src/history/generations.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
 import type { ManualRuntime } from '../support/manual-runtime.ts';
+import type { Liar } from './liars/liar.ts';
 import type { Link } from './network.ts';
 import type { Random } from './random.ts';
 import { origin, type SimulatedServer } from './server.ts';
@@ -52,6 +53,8 @@ export type DeviceParts = {
   readonly crypto: Crypto;
   /** Counts an asynchronous native call, which the world waits for. */
   readonly counted: <T>(call: () => Promise<T>) => Promise<T>;
+  /** Stands between the device and the keyserver. */
+  readonly liar: () => Liar | undefined;
   readonly fired: (fault: string) => void;
   /** A process has begun: the app's own loops. */
   readonly started: (device: SimulatedDevice, client: Client) => void;
@@ -107,7 +110,8 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
         runtime.timers.after(20_000, () => reject(new Error('no answer')));
       });
       gaveUp.catch(() => undefined);
-      const answer = await Promise.race([answered, gaveUp]);
+      const honest = await Promise.race([answered, gaveUp]);
+      const answer = o.liar()?.http(o.name, request, honest) ?? honest;
       o.trace.line(`${name} ${answer.status}`);
       await later(1 + random.fraction() * weather.latencyMs);
       if (lost || isCutOff()) {

@@ -10,6 +10,7 @@ import {
 } from '@waxwing/protocol';
 import type { Dial } from '@waxwing/client-core';
 import type { ChannelListener, Gateway } from '@waxwing/relay';
+import type { Liar } from './liars/liar.ts';
 import type { Random } from './random.ts';
 import type { Trace } from './trace.ts';
 
@@ -52,6 +53,8 @@ export function createLink(o: {
   readonly fired: (fault: string) => void;
   /** The body of a submit has left the device. */
   readonly left: (body: Uint8Array) => void;
+  /** Stands between the device and the gateway. */
+  readonly liar: () => Liar | undefined;
 }): Link {
   const { random, timers, trace, name } = o;
   const weather: Weather = { latencyMs: 20, offline: false, duplicates: 0, httpLoss: 0 };
@@ -85,11 +88,14 @@ export function createLink(o: {
         later(state.down, () => !state.deviceGone && handlers.closed({ code, reason }));
       if (tellServer && !state.noUp) later(state.up, () => listener?.closed());
     };
-    const toDevice = (bytes: Uint8Array): void => {
-      if (state.isOver || state.noDown) return;
+    const fromServer = (bytes: Uint8Array): void => {
+      const messages = decodeDownBatch(bytes);
+      toDevice(o.liar()?.down(name, messages) ?? messages);
+    };
+    const toDevice = (messages: readonly Down[]): void => {
+      if (state.isOver || state.noDown || messages.length === 0) return;
       later(state.down, () => {
         if (state.isOver || state.deviceGone || state.noDown) return;
-        const messages = decodeDownBatch(bytes);
         for (const message of messages) {
           trace.line(`${name} ◀ ${describeDown(message)}`);
         }
@@ -123,7 +129,9 @@ export function createLink(o: {
           for (const message of repeated) {
             trace.line(`${name} ▶ ${describeUp(message)}`);
           }
-          if (repeated.length > 0) listener?.received(encodeUpBatch(repeated), false);
+          const { up, down } = o.liar()?.up(name, repeated) ?? { up: repeated, down: [] };
+          if (up.length > 0) listener?.received(encodeUpBatch(up), false);
+          toDevice(down);
         });
       },
     };
@@ -131,7 +139,7 @@ export function createLink(o: {
       if (state.isOver || state.noUp) return;
       listener = gateway.connect({
         form: 'binary',
-        send: toDevice,
+        send: fromServer,
         bufferedBytes: () => 0,
         close: (code, reason) => later(state.down, () => finish(code, reason, true)),
         terminate: () => finish(1006, 'terminated', true),

@@ -1,3 +1,6 @@
+import { keyserverLies } from './liars/keyserver-lies.ts';
+import type { Lie, LieParts } from './liars/liar.ts';
+import { relayLies } from './liars/relay-lies.ts';
 import { createRandom, type Random } from './random.ts';
 
 /** What may go wrong in a run. Those of `losing` may cost mail: what is missing then must be shown as a hole. */
@@ -38,6 +41,8 @@ export type Plan = {
   readonly messages: number;
   readonly phases: number;
   readonly phaseMs: number;
+  /** How the server lies, if it does. */
+  readonly lie?: LieName;
 };
 
 const realEvery = 10;
@@ -54,5 +59,35 @@ export function makePlan(seed: number): Plan {
     messages: random.between(6, real ? 14 : 30),
     phases: 2,
     phaseMs: random.pick([15_000, 40_000]),
+  };
+}
+
+/** Every way in which a server lies, and `store restored in secret`: an earlier store, and no word of it. */
+const all = { ...relayLies, ...keyserverLies, 'store restored in secret': (): Lie => ({}) };
+export type LieName = keyof typeof all;
+export const lies: Readonly<Record<LieName, (parts: LieParts) => Lie>> = all;
+
+export function isLie(name: string | undefined): name is LieName {
+  return name !== undefined && Object.hasOwn(lies, name);
+}
+
+/** What a network and a device do even to those who are lied to. */
+const harmless: readonly Fault[] = ['latency', 'cut', 'crash', 'HTTP lost', 'duplicate submit'];
+const HARMLESS_CHANCE = 0.2;
+
+export function makeLyingPlan(lie: LieName, seed: number): Plan {
+  const random: Random = createRandom(`lie ${lie} ${seed}`);
+  const isOfKeys = lie in keyserverLies;
+  const chosen = harmless.filter(() => random.chance(HARMLESS_CHANCE));
+  return {
+    seed,
+    // The test crypto takes any bundle.
+    real: isOfKeys,
+    people: random.between(2, 3),
+    faults: new Set([...chosen, ...(isOfKeys ? (['list change'] as const) : [])]),
+    messages: random.between(8, 12),
+    phases: 1,
+    phaseMs: 15_000,
+    lie,
   };
 }

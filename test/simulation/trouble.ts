@@ -1,3 +1,4 @@
+import type { AccountId, DeviceId } from '@waxwing/protocol';
 import type { MemoryState } from '@waxwing/storage';
 import type { ManualRuntime } from '../support/manual-runtime.ts';
 import type { SimulatedDevice } from './device.ts';
@@ -23,8 +24,14 @@ export type TroubleParts = {
   readonly speak: (text: string, from: SimulatedDevice, to: SimulatedDevice) => void;
 };
 
-/** Answers what sets up the faults of a phase, each at a time of its own. */
-export function createTrouble(o: TroubleParts): () => void {
+export type Trouble = {
+  /** Sets up the faults of a phase, each at a time of its own. */
+  readonly begin: () => void;
+  /** Whether the account has ever listed the device. */
+  readonly listed: (account: AccountId, device: DeviceId) => boolean;
+};
+
+export function createTrouble(o: TroubleParts): Trouble {
   const { plan, people, server, runtime, random } = o;
   const has = (fault: Fault): boolean => plan.faults.has(fault);
   const at = (ms: number, call: () => void): void => void runtime.timers.after(ms, call);
@@ -32,6 +39,7 @@ export function createTrouble(o: TroubleParts): () => void {
   const speak = o.speak;
   let backup: MemoryState | undefined;
   let serverOffMs = 0;
+  const withSecondDevice = new Set<AccountId>();
 
   async function restart(how: Parameters<typeof server.start>[0]): Promise<void> {
     if (server.up) server.crash();
@@ -39,7 +47,7 @@ export function createTrouble(o: TroubleParts): () => void {
     await server.start(how);
   }
 
-  return () => {
+  function begin(): void {
     const within = (share = 1): number => random.between(0, Math.floor(plan.phaseMs * share));
     const some = (most: number, call: () => void): void => {
       for (let left = random.between(1, most); left > 0; left -= 1) at(within(), call);
@@ -127,6 +135,7 @@ export function createTrouble(o: TroubleParts): () => void {
         const owner = someone();
         void changeList(owner, server, { seed: plan.seed, nowMs: runtime.clock.now() }).then((devices) => {
           if (devices === undefined) return;
+          withSecondDevice.add(owner.account);
           fire('list change');
           o.trace.line(`${owner.name} has ${devices} devices`);
         });
@@ -141,6 +150,15 @@ export function createTrouble(o: TroubleParts): () => void {
       some(1, () => {
         fire('store lost');
         void restart('lost');
+      });
+    }
+    if (plan.lie === 'store restored in secret') {
+      at(within(0.4), () => (backup = server.snapshot()));
+      at(Math.floor(plan.phaseMs * 0.4) + within(0.6), () => {
+        if (!backup) return;
+        fire('store restored in secret');
+        // Of the directory nothing is forgotten: generations that went back would be told as a clone.
+        void restart({ restored: { ...backup, directory: server.snapshot().directory }, told: false });
       });
     }
     if (has('store restored')) {
@@ -174,5 +192,10 @@ export function createTrouble(o: TroubleParts): () => void {
         at(random.between(20_000, 40_000), () => (device.link.weather.offline = false));
       });
     }
+  }
+
+  return {
+    begin,
+    listed: (account, device) => device === 1 || (device === 2 && withSecondDevice.has(account)),
   };
 }

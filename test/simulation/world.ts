@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compareSequences, parseEra } from '@waxwing/protocol';
+import { compareSequences, decodeSubmitBody, limits, parseEra } from '@waxwing/protocol';
 import type { RandomBytes, Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
@@ -9,7 +9,10 @@ import { createManualRuntime } from '../support/manual-runtime.ts';
 import { check } from './checker.ts';
 import { Crashed, createDevice, type SimulatedDevice } from './device.ts';
 import { createLink } from './network.ts';
-import { losing, makePlan, type Fault, type Plan } from './plan.ts';
+import { checkLied, type Verdict } from './lied-checker.ts';
+import { createLiar, type Liar } from './liars/liar.ts';
+import { keyserverLies } from './liars/keyserver-lies.ts';
+import { losing, lies, type Fault, type Plan } from './plan.ts';
 import { createRandom } from './random.ts';
 import { createServer } from './server.ts';
 import { createKeyOracle, createTestCrypto, quickSignToken, seededIdentity } from './test-crypto.ts';
@@ -33,6 +36,10 @@ export type Outcome = {
   readonly violations: readonly string[];
   readonly fired: ReadonlySet<string>;
   readonly said: number;
+  /** How often the server lied. */
+  readonly lies: number;
+  /** How each message stands at the end, where the server lied. */
+  readonly verdicts: Readonly<Record<Verdict, number>> | undefined;
   readonly traceHash: string;
   readonly trace: readonly string[];
 };
@@ -44,9 +51,9 @@ const folderRoot = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const CALM_MS = 300_000;
 const QUIET_MS = 10_000;
 
-/** Runs one seed: phases of faults, each followed by calm and a check of all that was promised. */
-export async function simulate(seed: number, o: { readonly keepTrace?: boolean } = {}): Promise<Outcome> {
-  const plan = makePlan(seed);
+/** Runs one plan: phases of faults, each followed by calm and a check of all that was promised. */
+export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } = {}): Promise<Outcome> {
+  const { seed } = plan;
   const has = (fault: Fault): boolean => plan.faults.has(fault);
   const runtime = createManualRuntime({ seed: `world ${seed}` });
   const random = createRandom(`faults ${seed}`);
@@ -157,6 +164,24 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     });
   }
 
+  let liar: Liar | undefined;
+  let verdicts: Outcome['verdicts'];
+
+  /** A body names only devices that their account has listed, and of those of the newest list that its sender knows. */
+  function addressed(name: string, body: Uint8Array): void {
+    const sender = people.find((device) => device.name === name);
+    for (const { account, devices } of decodeSubmitBody(body).recipients) {
+      for (const { device } of devices) {
+        if (!trouble.listed(account, device)) violations.push(`${name} made a ciphertext for the unlisted ${device}`);
+      }
+      const version = sender?.store?.lists.get(account)?.list.version ?? 0;
+      const key = `${name} ${account}`;
+      if (version < (listVersions.get(key) ?? 0)) violations.push(`${name} went back to an earlier list`);
+      listVersions.set(key, version);
+    }
+  }
+  const listVersions = new Map<string, number>();
+
   const heard = new Map<SimulatedDevice, Map<string, number>>();
   for (let index = 0; index < plan.people; index += 1) {
     const name = 'ABC'[index] ?? 'X';
@@ -177,7 +202,11 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
           random: createRandom(`link ${index} of ${seed}`),
           trace,
           fired: fire,
-          left: (body) => oracle.left(body),
+          left(body) {
+            oracle.left(body);
+            addressed(name, body);
+          },
+          liar: () => liar,
         }),
         server,
         runtime,
@@ -185,6 +214,7 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
         trace,
         crypto,
         counted,
+        liar: () => liar,
         fired: fire,
         started: (self, client) => {
           read(self, client, heard.get(self) ?? new Map<string, number>());
@@ -207,13 +237,22 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
   function speakAtRandom(): void {
     const from = random.pick(people);
     const to = random.pick(people.filter((other) => other !== from));
-    speak(random.chance(0.06) ? 'cancel' : 'say', from, to);
+    speak(!plan.lie && random.chance(0.06) ? 'cancel' : 'say', from, to);
   }
 
   const trouble = createTrouble({ plan, people, server, runtime, random, trace, fired: fire, speak });
 
+  if (plan.lie) {
+    const parts = {
+      random: createRandom(`lies of ${seed}`),
+      accounts: new Map(people.map(({ name, account }) => [name, account])),
+    };
+    liar = createLiar(lies[plan.lie], parts);
+  }
+
   /** Everything works again. */
   async function calm(): Promise<void> {
+    if (liar) liar.active = false;
     for (const device of people) {
       const { link } = device;
       device.spare();
@@ -226,6 +265,19 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     for (const device of people) device.start();
   }
 
+  /** Those who know each other are told no lie about where their conversation begins; of keys they are told from the first. */
+  async function meet(liar: Liar): Promise<void> {
+    if (plan.lie && plan.lie in keyserverLies) {
+      liar.active = true;
+      return;
+    }
+    for (const from of people) for (const to of people) if (from !== to) speak('meet', from, to);
+    await untilSaid();
+    // Until the heads of a conversation that is opened are asked for again.
+    await run(plan.lie === 'heads' ? limits.headsAskedEveryMs + QUIET_MS : QUIET_MS);
+    liar.active = true;
+  }
+
   const isSaid = (): boolean =>
     people.every(({ client, store }) => {
       if (client?.connection.getSnapshot().state !== 'online' || !store) return false;
@@ -235,6 +287,7 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
   async function untilSaid(): Promise<void> {
     for (let passed = 0; !isSaid(); passed += 1_000) {
       if (passed >= CALM_MS) {
+        if (plan.lie) return;
         const states = people.map(({ name, client, store }) => {
           const open = store ? store.outbox.framed().length + store.outbox.waitingConversations().length : '-';
           return `${name} ${client?.connection.getSnapshot().state ?? 'down'}, ${open} open`;
@@ -248,9 +301,10 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
 
   try {
     await run(2_000);
+    if (liar) await meet(liar);
     for (let phase = 0; phase < plan.phases; phase += 1) {
       trace.line(`phase ${phase}: ${[...plan.faults].join(', ')}`);
-      trouble();
+      trouble.begin();
       for (let count = plan.messages; count > 0; count -= 1)
         runtime.timers.after(random.between(0, plan.phaseMs), speakAtRandom);
       await run(plan.phaseMs);
@@ -261,8 +315,16 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
       for (const from of people) for (const to of people) if (from !== to) speak('after', from, to);
       await untilSaid();
       await run(QUIET_MS);
-      const mayLose = [...plan.faults].some((fault) => losing.has(fault));
-      violations.push(...check({ people, sayings, heard, mayLose }), ...server.audit.violations.splice(0));
+      if (plan.lie) {
+        const checked = checkLied({ people, sayings });
+        verdicts = checked.verdicts;
+        violations.push(...checked.violations);
+      } else {
+        const mayLose = [...plan.faults].some((fault) => losing.has(fault));
+        violations.push(...check({ people, sayings, heard, mayLose }));
+      }
+      // A store that is restored in secret contradicts itself.
+      if (plan.lie !== 'store restored in secret') violations.push(...server.audit.violations.splice(0));
       violations.push(...oracle.reused.splice(0).map((key) => `a message key was used for two plaintexts: ${key}`));
       if (violations.length > 0) break;
     }
@@ -276,7 +338,16 @@ export async function simulate(seed: number, o: { readonly keepTrace?: boolean }
     process.off('uncaughtException', unhandled);
     rmSync(folder, { recursive: true, force: true });
   }
-  return { plan, violations, fired, said: sayings.length, traceHash: trace.hash(), trace: trace.lines };
+  return {
+    plan,
+    violations,
+    fired,
+    said: sayings.length,
+    lies: (liar?.lies ?? 0) + (fired.has('store restored in secret') ? 1 : 0),
+    verdicts,
+    traceHash: trace.hash(),
+    trace: trace.lines,
+  };
 }
 
 /** libsignal with what a trace shows drawn from the seed: who is who, and under which handle they talk. */

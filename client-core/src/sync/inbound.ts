@@ -9,6 +9,7 @@ import {
   type Position,
   type SequencedEnvelope,
 } from '@waxwing/protocol';
+import type { EpochRow } from '../history/conversations.ts';
 import type { HeldReason } from '../history/held.ts';
 import type { DecryptFailure } from '../session/crypto.ts';
 import type { Overlay } from '../session/overlay.ts';
@@ -319,12 +320,9 @@ export class Inbound {
     ciphertextHash: Uint8Array,
   ): boolean {
     const { store, clock } = this.#context;
-    const { sender } = envelope;
-    const current = this.#contacts.epoch(sender.account);
-    const known = store.conversations.epochByHandle(envelope.handle);
-    const conversation = store.conversations.ensureDirect(sender.account, clock.now());
-    const epoch = known ?? store.conversations.ensureEpoch(conversation.id, current?.number ?? 0, envelope.handle);
-    const party = store.frames.party(sender, addedIn);
+    const epoch = this.#epoch(envelope);
+    if (epoch === undefined) throw new TypeError('a frame that was read names no conversation');
+    const party = store.frames.party(envelope.sender, addedIn);
     store.receipts.follow(epoch.id, party);
     const placed: PlacedFrame = {
       epoch: epoch.id,
@@ -334,7 +332,7 @@ export class Inbound {
       ciphertextHash,
       met: envelope,
     };
-    const message = toMessage(frame, envelope, conversation.id, epoch.id, party);
+    const message = toMessage(frame, envelope, epoch.conversation, epoch.id, party);
     const claims = frame.place;
     const isPlaced =
       placing.place({ ...placed, ...(claims && { claims }), ...(message && { message }) }) !== 'contradiction';
@@ -360,10 +358,21 @@ export class Inbound {
     );
   }
 
+  /** A conversation may begin with what cannot be read. */
   #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {
-    if (envelope.type === 'direct' || !this.#isKnown(envelope)) return;
-    const epoch = this.#context.store.conversations.epochByHandle(envelope.handle);
-    if (epoch) placing.hole(epoch.id, envelope, reason);
+    const epoch = envelope.type === 'sequenced' ? this.#epoch(envelope) : undefined;
+    if (epoch && envelope.type === 'sequenced') placing.hole(epoch.id, envelope, reason);
+  }
+
+  /** The epoch that an envelope is of, begun where it is the current one with its sender. Within the transaction. */
+  #epoch(envelope: SequencedEnvelope): EpochRow | undefined {
+    const { store, clock } = this.#context;
+    const { account } = envelope.sender;
+    if (this.#isKnown(envelope)) return store.conversations.epochByHandle(envelope.handle);
+    const current = this.#contacts.epoch(account);
+    if (current?.handle !== envelope.handle) return undefined;
+    const { id } = store.conversations.ensureDirect(account, clock.now());
+    return store.conversations.ensureEpoch(id, current.number, envelope.handle);
   }
 
   async #pause(): Promise<void> {

@@ -1,4 +1,4 @@
-import { firstPrev, sameBytes, type Seen, type Sequence } from '@waxwing/protocol';
+import { compareSequences, firstPrev, sameBytes, type Seen, type Sequence } from '@waxwing/protocol';
 import type { FrameRow } from '../history/frames.ts';
 import type { SeenClaim } from '../history/claims.ts';
 import type { Store } from '../history/store.ts';
@@ -83,7 +83,12 @@ export class Witness {
       kept.dropHead(epoch, party);
     }
     if (claims === undefined) return undefined;
-    if (claims.seen) this.claimsSeen(epoch, party, claims.seen, met.sequence);
+    if (claims.seen) {
+      // The relay puts a frame behind all that its sender knew of.
+      const { era, to } = claims.seen;
+      if (compareSequences({ era, number: to }, met.sequence) >= 0) wrong(contradictions.seen);
+      this.claimsSeen(epoch, party, claims.seen, met.sequence);
+    }
     const before = this.#before(epoch, party, n);
     if (before === undefined) return claims.prev;
     if (!isNamed(claims.prev, before)) wrong(contradictions.prev);

@@ -1,0 +1,118 @@
+import { compareSequences } from '@waxwing/protocol';
+import type { MessageRow } from '../../client-core/src/history/messages.ts';
+import { holeOf, shown, type Shown } from './checker.ts';
+import type { SimulatedDevice } from './device.ts';
+import type { Saying } from './world.ts';
+
+/** How a message stands at the end: as it was said, or how it shows that it does not. */
+export type Verdict = 'as said' | 'hole' | 'alert' | 'unsent';
+
+/**
+ * What must hold when a server has lied and each has spoken again: nothing stands that was not said, nothing stands twice,
+ * and what is missing, or stands at another place, shows: as a hole, as an alert, or as not sent.
+ */
+export function checkLied(o: { readonly people: readonly SimulatedDevice[]; readonly sayings: readonly Saying[] }): {
+  readonly violations: string[];
+  readonly verdicts: Record<Verdict, number>;
+} {
+  const violations: string[] = [];
+  const verdicts = { 'as said': 0, hole: 0, alert: 0, unsent: 0 };
+  for (const [index, a] of o.people.entries()) {
+    for (const b of o.people.slice(index + 1)) {
+      const [atA, atB] = [shown(a, b), shown(b, a)];
+      const isAlerted = alertsOf(a, b) > 0 || alertsOf(b, a) > 0;
+      const isHoled = holesOf(a, b) > 0 || holesOf(b, a) > 0;
+      violations.push(...madeUp(atA, b, o.sayings), ...madeUp(atB, a, o.sayings));
+      if (!isAlerted && !isHoled) violations.push(...differingOrder(atA, atB));
+      for (const [own, other] of [
+        [atA, atB],
+        [atB, atA],
+      ] as const) {
+        const said = o.sayings.filter(({ from, to }) => from === own.device && to === other.device);
+        const lacking: string[] = [];
+        for (const saying of said) {
+          const judged = judge(saying, own, other, { isAlerted, isHoled });
+          if ('verdict' in judged) verdicts[judged.verdict] += 1;
+          else if ('lacks' in judged) lacking.push(judged.lacks);
+          else violations.push(judged.wrong);
+        }
+        // A relay that lies about numbers may have the hole stand at another one.
+        if (lacking.length > holesOf(other.device, own.device)) violations.push(...lacking);
+        else verdicts.hole += lacking.length;
+      }
+    }
+  }
+  return { violations, verdicts };
+}
+
+type Judged = { readonly verdict: Verdict } | { readonly lacks: string } | { readonly wrong: string };
+
+/** How a message stands; or that it is missing where nothing shows; or what else is wrong. */
+function judge(
+  { text, from, to, taken }: Saying,
+  own: Shown,
+  other: Shown,
+  { isAlerted, isHoled }: { readonly isAlerted: boolean; readonly isHoled: boolean },
+): Judged {
+  const sent = own.rows.find((row) => row.text === text);
+  const received = other.rows.find((row) => row.text === text);
+  if (!taken || (!sent && isWaiting(from, to, text))) return { verdict: 'unsent' };
+  if (!sent) return { wrong: `${from.name} lost its own ${text}` };
+  if (received && compareSequences(sent.sequence, received.sequence) === 0) return { verdict: 'as said' };
+  if (isAlerted) return { verdict: 'alert' };
+  if (received && isHoled) return { verdict: 'hole' };
+  if (received) return { wrong: `${text} stands at ${place(sent)} and at ${place(received)}, and nothing shows` };
+  const hole = holeOf(to, from, sent);
+  if (hole?.startsWith('a hole')) return { verdict: 'hole' };
+  return { lacks: `${to.name} lacks ${text} at ${place(sent)} n=${sent.n}, ${hole ?? 'no hole'}, and shows nothing` };
+}
+
+/** What stands with a device and was not said so, or stands twice. */
+function madeUp({ device, rows }: Shown, peer: SimulatedDevice, sayings: readonly Saying[]): string[] {
+  const found: string[] = [];
+  const texts = new Set<string>();
+  for (const row of rows) {
+    const text = row.text ?? '';
+    const [from, to] = row.own ? [device, peer] : [peer, device];
+    const isSaid = sayings.some((saying) => saying.text === text && saying.from === from && saying.to === to);
+    if (!isSaid || row.from !== from.account) found.push(`${device.name} shows ${text}, which ${from.name} never said`);
+    if (texts.has(text)) found.push(`${device.name} shows ${text} twice`);
+    texts.add(text);
+  }
+  return found;
+}
+
+function differingOrder(a: Shown, b: Shown): string[] {
+  const common = new Set(b.rows.map(({ text }) => text).filter((text) => a.rows.some((row) => row.text === text)));
+  const [inA, inB] = [a, b].map(({ rows }) => rows.flatMap(({ text }) => (common.has(text) ? [text] : [])));
+  const differs = inA?.findIndex((text, index) => text !== inB?.[index]) ?? -1;
+  if (differs < 0) return [];
+  return [`${a.device.name} and ${b.device.name} differ in order at ${inA?.[differs]}, and nothing shows`];
+}
+
+function alertsOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
+  const conversation = store?.conversations.byPeer(peer.account);
+  return store && conversation ? store.alerts.of(conversation.id).length : 0;
+}
+
+/** How many messages a device shows as missing. */
+function holesOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
+  const conversation = store?.conversations.byPeer(peer.account);
+  const epochs = (conversation && store?.conversations.epochs(conversation.id)) ?? [];
+  return epochs.reduce((sum, { id }) => {
+    const numbered = store?.coverage.holes(id).map(({ from, to }) => to - from + 1) ?? [];
+    const chained = store?.coverage.chainHoles(id).map(({ fromN, toN }) => toN - fromN + 1) ?? [];
+    return [...numbered, ...chained].reduce((all, one) => all + one, sum);
+  }, 0);
+}
+
+/** Whether a message is shown as one that is not sent. */
+function isWaiting({ store }: SimulatedDevice, peer: SimulatedDevice, text: string): boolean {
+  const conversation = store?.conversations.byPeer(peer.account);
+  if (!store || !conversation) return false;
+  return store.outbox.ofConversation(conversation.id).some((row) => Buffer.from(row.content).includes(text));
+}
+
+function place({ sequence }: MessageRow): string {
+  return `(${sequence.era}, ${sequence.number})`;
+}
