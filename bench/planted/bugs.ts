@@ -248,4 +248,16 @@ export const plantedBugs: readonly PlantedBug[] = [
     put: 'committed?.incarnation === found.incarnation && committed.number < 0;',
     test: { file: 'test/contract/storage.memory.test.ts', name: 'a backup put back without a word' },
   },
+  {
+    name: 'a frame is submitted that a power cut may undo',
+    file: `${client}/sync/outbox.ts`,
+    find: 'return made.length;\n      };\n    });',
+    put: 'return made.length;\n      };\n    }, { synced: false });',
+  },
+  {
+    name: 'mail is acked that a power cut may undo',
+    file: `${client}/sync/inbound.ts`,
+    find: 'return () => this.#commit(outcomes);\n      });',
+    put: 'return () => this.#commit(outcomes);\n      }, { synced: false });',
+  },
 ];

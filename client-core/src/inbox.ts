@@ -104,15 +104,20 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
     const after = Math.max(this.#handled, this.#given ?? 0);
     const page = this.#store.messages.inboxAfter(after, PAGE);
     const last = page.at(-1)?.inbox ?? 0;
-    if (last > 0 || this.#handled > this.#saved) this.#save(last);
+    if (last > this.#store.consumers.get(this.#name).offered) this.#save(last);
+    // What the reader is done with may come again after a power cut.
+    else if (page.length === 0 && this.#handled > this.#saved) this.#save(0, { synced: false });
     this.#page = page;
   }
 
-  #save(offered: number): void {
-    const before = this.#store.consumers.get(this.#name);
-    const handled = Math.max(before.handled, this.#handled);
-    this.#store.consumers.set(this.#name, { handled, offered: Math.max(before.offered, offered) });
-    this.#saved = handled;
+  #save(offered: number, o?: { readonly synced: boolean }): void {
+    const { consumers } = this.#store;
+    this.#saved = this.#store.transaction(() => {
+      const before = consumers.get(this.#name);
+      const handled = Math.max(before.handled, this.#handled);
+      consumers.set(this.#name, { handled, offered: Math.max(before.offered, offered) });
+      return handled;
+    }, o);
   }
 
   async #wait(): Promise<void> {
@@ -120,8 +125,10 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
       const unsubscribe = this.#bus.subscribe(({ inbox }) => {
         if (inbox) this.#wake?.();
       });
+      const waited = this.#store.consumers.wait(this.#name);
       this.#wake = () => {
         unsubscribe();
+        waited();
         this.#wake = undefined;
         resolve();
       };

@@ -69,6 +69,8 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
   let client: Client | undefined;
   let store: Store | undefined;
   let opened: Store | undefined;
+  /** A copy as of the last commit that waited for the disk, while there are later ones that did not. */
+  let synced: string | undefined;
   const events: ClientEvent[] = [];
   const { randomBytes } = { randomBytes: o.random.bytes };
 
@@ -168,15 +170,17 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
       .map(([name, noun]) => [name, around(noun as object)]);
     return {
       ...(Object.fromEntries(nouns) as Omit<Store, 'transaction' | 'close'>),
-      transaction(work) {
+      transaction(work, durability) {
         alive();
+        if (durability?.synced === false) keepSynced();
         const last = mine.commitsLeft === 1;
         if (mine.commitsLeft !== undefined) mine.commitsLeft -= 1;
         const result = under.transaction(() => {
           const made = work();
           if (last && mine.atCommit === 'before') die(mine, 'before a commit');
           return made;
-        });
+        }, durability);
+        if (durability?.synced !== false) synced = undefined;
         if (last) die(mine, 'after a commit');
         return result;
       },
@@ -195,14 +199,30 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
     throw new Crashed();
   }
 
-  /** What the disk holds now goes on under another name, as another process would find it. */
-  function bury(): void {
-    o.link.dropDevice();
+  /** Before the first commit that does not wait for the disk: what a power cut would leave from now on. */
+  function keepSynced(): void {
+    synced ??= copy();
+  }
+
+  function copy(): string {
     copies += 1;
     const next = `${o.path}.${copies}`;
     copyFileSync(path, next);
     if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${next}-wal`);
+    return next;
+  }
+
+  /** What the disk holds goes on under another name, as another process would find it; after a power cut, what was synced. */
+  function bury(): void {
+    o.link.dropDevice();
+    const cut = synced !== undefined && o.random.chance(0.5) ? synced : undefined;
+    if (cut) {
+      o.fired('power cut');
+      o.trace.line(`${o.name} had no power`);
+    }
+    const next = cut ?? copy();
     opened?.close();
+    synced = undefined;
     path = next;
     client = undefined;
     store = undefined;

@@ -12,6 +12,8 @@ import { hasLog, PAGE_BYTES, readFirstPage } from './first-page.ts';
 
 export type Value = string | number | Uint8Array | null;
 export type Row = Readonly<Record<string, unknown>>;
+/** Whether a commit waits for the disk. */
+export type Durability = { readonly synced: boolean };
 
 const migrationsFolder = new URL('../../migrations/', import.meta.url);
 const PLAIN_HEADER = 'SQLite format 3\0';
@@ -91,8 +93,21 @@ export class Db {
     );
   }
 
-  /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. Not nested. */
-  transaction<T>(work: () => T): T {
+  /**
+   * Runs `work` in one transaction: committed when it returns, rolled back when it throws. Not nested. One that is not
+   * `synced` survives a killed process; a power cut may undo it, until the next that is.
+   */
+  transaction<T>(work: () => T, { synced }: Durability = { synced: true }): T {
+    // Not within a transaction: SQLite would ignore it there.
+    if (!synced) this.run('PRAGMA synchronous = NORMAL');
+    try {
+      return this.#transaction(work);
+    } finally {
+      if (!synced) this.run('PRAGMA synchronous = FULL');
+    }
+  }
+
+  #transaction<T>(work: () => T): T {
     this.run('BEGIN IMMEDIATE');
     try {
       const result = work();

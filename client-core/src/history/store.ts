@@ -5,7 +5,7 @@ import { ConsumerStore } from './consumers.ts';
 import { ConversationStore } from './conversations.ts';
 import { CoverageStore } from './coverage.ts';
 import { CryptoEntries } from './crypto-entries.ts';
-import { Db } from './database.ts';
+import { Db, type Durability } from './database.ts';
 import { DeviceListStore } from './device-lists.ts';
 import { DeviceStore } from './device.ts';
 import { FrameStore } from './frames.ts';
@@ -32,8 +32,11 @@ export type Store = {
   readonly consumers: ConsumerStore;
   readonly claims: ClaimStore;
   readonly alerts: AlertStore;
-  /** Runs `work` in one transaction: all of it is durable when this returns, or nothing of it happened. */
-  transaction<T>(work: () => T): T;
+  /**
+   * Runs `work` in one transaction: all of it is durable when this returns, or nothing of it happened. What comes again by
+   * itself need not be `synced`: then a power cut may undo it, until the next commit that is.
+   */
+  transaction<T>(work: () => T, durability?: Durability): T;
   close(): void;
 };
 
@@ -55,7 +58,7 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     consumers: new ConsumerStore(db),
     claims: new ClaimStore(db),
     alerts: new AlertStore(db),
-    transaction: (work) => db.transaction(work),
+    transaction: (work, durability) => db.transaction(work, durability),
     close: () => db.close(),
   };
 }

@@ -1,3 +1,4 @@
+import type { Durability } from '../history/database.ts';
 import type { Store } from '../history/store.ts';
 import { Mutex } from './mutex.ts';
 import { Overlay } from './overlay.ts';
@@ -16,14 +17,14 @@ export class UnitOfWork {
     this.#store = store;
   }
 
-  run<T>(stage: (overlay: Overlay) => Promise<() => T> | (() => T)): Promise<T> {
+  run<T>(stage: (overlay: Overlay) => Promise<() => T> | (() => T), durability?: Durability): Promise<T> {
     return this.#mutex.run(async () => {
       const overlay = new Overlay(this.#store.crypto);
       const commit = await stage(overlay);
       return this.#store.transaction(() => {
         this.#store.crypto.write(overlay.changes());
         return commit();
-      });
+      }, durability);
     });
   }
 

@@ -298,6 +298,7 @@ export class Inbound {
       committed = item.position ?? committed;
     }
     placing.finish();
+    if (placing.released) store.consumers.offerToWaiting(store.messages.lastInbox());
     if (committed) store.device.setCommitted(committed);
     return { placing, received, committed, newSessions };
   }

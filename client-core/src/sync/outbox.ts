@@ -220,13 +220,15 @@ export class Outbox {
     this.#accepted = [];
     const { work, store, clock } = this.#context;
     try {
-      const { placing, unsettled } = await work.run(() => () => {
+      const stage = () => () => {
         const placed = new Placing(store, clock.now());
         const party = this.#framing.ownParty();
         const open = batch.filter(({ row, accepted }) => !settle(this.#context, party, placed, row.id, accepted));
         placed.finish();
         return { placing: placed, unsettled: open };
-      });
+      };
+      // Undone by a power cut, the rows are submitted again and answered the same.
+      const { placing, unsettled } = await work.run(stage, { synced: false });
       for (const { row } of batch) this.#underway.end(row.id);
       this.#underway.endWaits();
       for (const { row } of unsettled) this.#underway.wait(row, RETRY_MS);

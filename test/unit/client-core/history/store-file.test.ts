@@ -355,3 +355,18 @@ test('what fails to create a client lets go of the file', async () => {
   await expect(createClient({ ...options, server: 'no url' })).rejects.toThrow(TypeError);
   expect(refusal(path)).toBe('opened');
 });
+
+test('a commit waits for the disk unless it was said not to, also after one that failed', () => {
+  const db = Db.open(newPath(), KEY, { create: true });
+  const level = (): unknown => db.get('PRAGMA synchronous')?.synchronous;
+  const [NORMAL, FULL] = [1, 2];
+  expect(db.transaction(level)).toBe(FULL);
+  expect(db.transaction(level, { synced: false })).toBe(NORMAL);
+  expect(db.transaction(level)).toBe(FULL);
+  const fail = (): never => {
+    throw new RangeError('failed');
+  };
+  expect(() => db.transaction(fail, { synced: false })).toThrow(RangeError);
+  expect(level()).toBe(FULL);
+  db.close();
+});
