@@ -53,7 +53,7 @@ export const limits = {
 
   // Delivering
   deliverWindowBytes: 256 * KiB,
-  socketBufferBytes: 64 * KiB,
+  socketBufferBytes: 32 * KiB,
   socketBufferMaxBytes: MiB,
   stuckSocketMs: 30 * SECOND,
   ackDelayMs: 100,

@@ -183,7 +183,7 @@ export function createConnection(deps: ConnectionDeps, options: ConnectionOption
       opened,
       timers,
       send: (down) => outgoing.push(down),
-      isFlowing: () => outgoing.isFlowing(),
+      channelRoom: () => outgoing.room(),
       onDelivered: (entries, bytes) => metrics.delivered(entries, bytes),
       onDrained: () => {
         state = 'live';

@@ -29,7 +29,8 @@ export type DeliveryDeps = {
   readonly opened: OpenMailbox;
   readonly timers: Timers;
   readonly send: (down: Down) => void;
-  readonly isFlowing: () => boolean;
+  /** How many bytes more the channel takes; 0 while it does not flow. */
+  readonly channelRoom: () => number;
   readonly onDelivered: (entries: number, bytes: number) => void;
   readonly onDrained: () => void;
   readonly onStoreFault: (error: unknown) => void;
@@ -72,12 +73,11 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const read = async (): Promise<void> => {
     isReading = true;
     try {
-      while (isWanted && !isOver() && deps.isFlowing()) {
-        const room = window.room();
-        if (room === 0) break;
+      while (isWanted && !isOver()) {
+        const bytes = Math.min(window.room(), deps.channelRoom());
+        if (bytes === 0) break;
         isWanted = false;
         const of = incarnation;
-        const bytes = Math.min(room, limits.socketBufferBytes);
         const page = await mailboxes.read(device, after, { entries: limits.mailboxPageEntries, bytes });
         if (isOver()) return;
         if (of !== incarnation) isWanted = true;

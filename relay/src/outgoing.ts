@@ -15,8 +15,8 @@ export type Outgoing = {
   push(down: Down): void;
   /** Writes what is queued, at once. */
   flush(): void;
-  /** Whether more may be read for this device: neither the queue nor the channel holds over `socketBufferBytes`. */
-  isFlowing(): boolean;
+  /** How many bytes more may be read for this device: 0 while queue and channel hold over `socketBufferBytes`. */
+  room(): number;
   /** The channel's buffer has changed. */
   drained(): void;
   /** Drops the queue and the timer. */
@@ -89,7 +89,7 @@ export function createOutgoing({ channel, timers, endOfTurn, onFlowing, onStuck 
       });
     },
     flush: write,
-    isFlowing: () => held() <= limits.socketBufferBytes,
+    room: () => Math.max(0, limits.socketBufferBytes + 1 - held()),
     drained: look,
     stop() {
       isStopped = true;
