@@ -31,7 +31,7 @@ export async function proveLie(
   let tried = 0;
   while (told.length < o.runs && tried < o.runs * TRIES) {
     const count = o.runs - told.length;
-    await runSeeds({ first: tried + 1, count, workers: o.workers, times: 1, lie }, (report) => {
+    await runSeeds({ first: tried + 1, count, workers: o.workers, times: 1, kind: lie }, (report) => {
       if (report.lies > 0 || report.violations.length > 0) told.push(report);
     });
     tried += count;

@@ -260,4 +260,25 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'return () => this.#commit(outcomes);\n      });',
     put: 'return () => this.#commit(outcomes);\n      }, { synced: false });',
   },
+  {
+    name: 'an answer of the keyserver that was overtaken is an alarm',
+    file: `${client}/sync/contacts.ts`,
+    find: "if (check.version >= known) return 'same';",
+    put: "if (check.version > known) return 'same';",
+    test: { file: 'test/unit/client-core/sync/contacts.test.ts', name: 'overtaken' },
+  },
+  {
+    name: 'an older list is taken for an answer that was overtaken',
+    file: `${client}/sync/contacts.ts`,
+    find: "if (check.version >= known) return 'same';",
+    put: "if (check.version >= 0 * known) return 'same';",
+    test: { file: 'test/unit/client-core/sync/contacts.test.ts', name: 'an older list' },
+  },
+  {
+    name: 'what was accepted twice stands where only one device knows of',
+    file: `${client}/sync/repair-check.ts`,
+    find: "if (moves && !(claim.isAuthors && isMissing(view, sequence))) return 'leave';",
+    put: "if (moves) return 'leave';",
+    test: { file: 'test/unit/client-core/sync/repair-check.test.ts', name: 'moves what stands' },
+  },
 ];

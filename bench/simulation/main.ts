@@ -31,7 +31,7 @@ function take(report: SeedReport): void {
   }
 }
 
-await runSeeds({ first, count: seeds, workers, times }, take);
+await runSeeds({ first, count: seeds, workers, times, kind: 'faults' }, take);
 /** A crash may be that of the machine: what did not wait for the disk is gone with it. */
 const counted = [...faults, 'power cut'];
 const shares = Object.fromEntries(counted.map((fault) => [fault, Math.round((countOf(fault) / ran) * 1_000) / 10]));

@@ -1,13 +1,12 @@
 /**
- * `npm run simulate -- SEED [LIE]`: replays one seed, of a server that lies so if it is named, and prints what happened.
+ * `npm run simulate -- SEED [KIND]`: replays one seed, of a lie or of `honest` if that is named, and prints what happened.
  * Exit code 1 if something was violated.
  */
-import { isLie, makeLyingPlan, makePlan } from '../../test/simulation/plan.ts';
+import { planOf } from '../../test/simulation/plan.ts';
 import { simulate } from '../../test/simulation/world.ts';
 
 const seed = Number(process.argv[2] ?? '1');
-const lie = process.argv[3];
-const plan = isLie(lie) ? makeLyingPlan(lie, seed) : makePlan(seed);
+const plan = planOf(process.argv[3] ?? 'faults', seed);
 const { violations, trace, traceHash, said, lies, verdicts } = await simulate(plan, { keepTrace: true });
 for (const line of trace) process.stdout.write(`${line}\n`);
 process.stdout.write(
@@ -16,4 +15,4 @@ process.stdout.write(
 if (verdicts) process.stdout.write(`${plan.lie}: ${lies} lies, ${JSON.stringify(verdicts)}\n`);
 process.stdout.write(`trace ${traceHash}\n`);
 for (const violation of violations) process.stdout.write(`VIOLATED ${violation}\n`);
-process.exit(violations.length > 0 ? 1 : 0);
+process.exitCode = violations.length > 0 ? 1 : 0;

@@ -1,8 +1,8 @@
 /**
- * One process of the simulation proofs: `worker.ts FROM TO STEP TIMES [LIE]`. Runs each seed so often and prints a JSON line
+ * One process of the simulation proofs: `worker.ts FROM TO STEP TIMES KIND`. Runs each seed of a kind of plan so often and prints a JSON line
  * for each.
  */
-import { isLie, makeLyingPlan, makePlan } from '../../test/simulation/plan.ts';
+import { planOf } from '../../test/simulation/plan.ts';
 import { simulate, type Outcome } from '../../test/simulation/world.ts';
 
 export type SeedReport = Pick<Outcome, 'said' | 'violations' | 'lies' | 'verdicts'> & {
@@ -14,9 +14,9 @@ export type SeedReport = Pick<Outcome, 'said' | 'violations' | 'lies' | 'verdict
 };
 
 const [from = 1, to = 1, step = 1, times = 2] = process.argv.slice(2, 6).map(Number);
-const [lie] = process.argv.slice(6);
+const [kind = 'faults'] = process.argv.slice(6);
 for (let seed = from; seed <= to; seed += step) {
-  const plan = isLie(lie) ? makeLyingPlan(lie, seed) : makePlan(seed);
+  const plan = planOf(kind, seed);
   const runs = [await simulate(plan)];
   while (runs.length < times) runs.push(await simulate(plan));
   const [run] = runs;

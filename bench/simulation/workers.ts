@@ -8,8 +8,8 @@ export type Seeds = {
   readonly workers: number;
   /** How often each is run. */
   readonly times: number;
-  /** How the server lies, if it does. */
-  readonly lie?: string;
+  /** Which kind of plan: `faults`, `honest`, or a lie. */
+  readonly kind: string;
 };
 
 /** Runs seeds in processes of their own: each has every so many-th, so that all have a like share of the slow ones. */
@@ -17,7 +17,7 @@ export async function runSeeds(o: Seeds, took: (report: SeedReport) => void): Pr
   const script = new URL('./worker.ts', import.meta.url).pathname;
   const run = (index: number): Promise<void> => {
     const args = [o.first + index, o.first + o.count - 1, o.workers, o.times].map(String);
-    const child = spawn(process.execPath, [...process.execArgv, script, ...args, ...(o.lie ? [o.lie] : [])], {
+    const child = spawn(process.execPath, [...process.execArgv, script, ...args, o.kind], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     createInterface({ input: child.stdout }).on('line', (line) => took(JSON.parse(line) as SeedReport));

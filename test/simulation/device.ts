@@ -53,6 +53,8 @@ export type DeviceParts = {
   readonly crypto: Crypto;
   /** Counts an asynchronous native call, which the world waits for. */
   readonly counted: <T>(call: () => Promise<T>) => Promise<T>;
+  /** A crash may be that of the machine. */
+  readonly mayLosePower: boolean;
   /** Stands between the device and the keyserver. */
   readonly liar: () => Liar | undefined;
   readonly fired: (fault: string) => void;
@@ -172,7 +174,7 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
       ...(Object.fromEntries(nouns) as Omit<Store, 'transaction' | 'close'>),
       transaction(work, durability) {
         alive();
-        if (durability?.synced === false) keepSynced();
+        if (durability?.synced === false && o.mayLosePower) keepSynced();
         const last = mine.commitsLeft === 1;
         if (mine.commitsLeft !== undefined) mine.commitsLeft -= 1;
         const result = under.transaction(() => {

@@ -38,7 +38,9 @@ export type Plan = {
   readonly real: boolean;
   readonly people: number;
   readonly faults: ReadonlySet<Fault>;
+  /** How often somebody speaks in a phase, and how many messages at a time. */
   readonly messages: number;
+  readonly burst: number;
   readonly phases: number;
   readonly phaseMs: number;
   /** How the server lies, if it does. */
@@ -47,7 +49,7 @@ export type Plan = {
 
 const realEvery = 10;
 
-export function makePlan(seed: number): Plan {
+function makePlan(seed: number): Plan {
   const random: Random = createRandom(`plan ${seed}`);
   const real = seed % realEvery === 0;
   const chosen = faults.filter((fault) => random.chance(losing.has(fault) ? CHANCE_OF_LOSS : CHANCE));
@@ -57,6 +59,7 @@ export function makePlan(seed: number): Plan {
     people: random.between(2, real ? 2 : 3),
     faults: new Set(chosen),
     messages: random.between(6, real ? 14 : 30),
+    burst: 1,
     phases: 2,
     phaseMs: random.pick([15_000, 40_000]),
   };
@@ -67,15 +70,23 @@ const all = { ...relayLies, ...keyserverLies, 'store restored in secret': (): Li
 export type LieName = keyof typeof all;
 export const lies: Readonly<Record<LieName, (parts: LieParts) => Lie>> = all;
 
-export function isLie(name: string | undefined): name is LieName {
-  return name !== undefined && Object.hasOwn(lies, name);
+function isLie(name: string): name is LieName {
+  return Object.hasOwn(lies, name);
+}
+
+/** The plan of a seed: of many honest messages, of a server that lies so, or of everything that may go wrong. */
+export function planOf(kind: string, seed: number): Plan {
+  if (kind === 'honest') return makeHonestPlan(seed);
+  if (kind === 'faults') return makePlan(seed);
+  if (isLie(kind)) return makeLyingPlan(kind, seed);
+  throw new RangeError(`no such lie: ${kind}`);
 }
 
 /** What a network and a device do even to those who are lied to. */
 const harmless: readonly Fault[] = ['latency', 'cut', 'crash', 'HTTP lost', 'duplicate submit'];
 const HARMLESS_CHANCE = 0.2;
 
-export function makeLyingPlan(lie: LieName, seed: number): Plan {
+function makeLyingPlan(lie: LieName, seed: number): Plan {
   const random: Random = createRandom(`lie ${lie} ${seed}`);
   const isOfKeys = lie in keyserverLies;
   const chosen = harmless.filter(() => random.chance(HARMLESS_CHANCE));
@@ -86,8 +97,25 @@ export function makeLyingPlan(lie: LieName, seed: number): Plan {
     people: random.between(2, 3),
     faults: new Set([...chosen, ...(isOfKeys ? (['list change'] as const) : [])]),
     messages: random.between(8, 12),
+    burst: 1,
     phases: 1,
     phaseMs: 15_000,
     lie,
+  };
+}
+
+/** Long conversations that nobody disturbs on purpose: nothing is lost, and nothing may be taken for a lie. */
+function makeHonestPlan(seed: number): Plan {
+  const random: Random = createRandom(`honest ${seed}`);
+  const usual: readonly Fault[] = [...harmless, 'stall', 'half-open', 'offline', 'server crash', 'list change'];
+  return {
+    seed,
+    real: false,
+    people: random.between(2, 3),
+    faults: new Set(usual.filter(() => random.chance(CHANCE))),
+    messages: 200,
+    burst: 50,
+    phases: 1,
+    phaseMs: 900_000,
   };
 }

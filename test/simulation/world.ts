@@ -214,6 +214,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         trace,
         crypto,
         counted,
+        mayLosePower: (has('crash') || has('crash at a commit')) && plan.burst === 1,
         liar: () => liar,
         fired: fire,
         started: (self, client) => {
@@ -237,7 +238,8 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   function speakAtRandom(): void {
     const from = random.pick(people);
     const to = random.pick(people.filter((other) => other !== from));
-    speak(!plan.lie && random.chance(0.06) ? 'cancel' : 'say', from, to);
+    for (let left = plan.burst; left > 0; left -= 1)
+      speak(!plan.lie && random.chance(0.06) ? 'cancel' : 'say', from, to);
   }
 
   const trouble = createTrouble({ plan, people, server, runtime, random, trace, fired: fire, speak });

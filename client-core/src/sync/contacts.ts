@@ -95,9 +95,10 @@ export class Contacts {
   /** Asks the keyserver for an account's list and keeps it if it verifies. */
   async fetch(account: AccountId): Promise<Fetched> {
     if (this.#stopped) return 'unreachable';
+    const known = this.#version(account);
     const answer = await this.#keyserver.deviceList(account);
     if (!answer.ok) return answer.code === 'not_found' ? 'missing' : 'unreachable';
-    return this.#take(account, answer.value.deviceList);
+    return this.#take(account, answer.value.deviceList, known);
   }
 
   /** Like `fetch`, for a sender's device that no list names yet; at most once a minute for each. */
@@ -119,11 +120,12 @@ export class Contacts {
   async fetchBundles(account: AccountId): Promise<{ fetched: Fetched; bundles: Bundles }> {
     if (this.#stopped) return { fetched: 'unreachable', bundles: new Map() };
     const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
+    const known = this.#version(account);
     const answer = await this.#keyserver.bundles([account], key);
     if (!answer.ok) return { fetched: 'unreachable', bundles: new Map() };
     const found = answer.value.bundles.find((bundle) => bundle.account === account);
     if (found === undefined) return { fetched: 'missing', bundles: new Map() };
-    const fetched = this.#take(account, found.deviceList);
+    const fetched = this.#take(account, found.deviceList, known);
     if (fetched === 'refused' || fetched === 'unreachable') return { fetched, bundles: new Map() };
     return { fetched, bundles: this.#listed(account, found) };
   }
@@ -136,18 +138,26 @@ export class Contacts {
     return new Map(usable);
   }
 
-  /** Keeps what the server gave, if it is good. Where it cannot be kept, it is as if the server had not answered. */
-  #take(account: AccountId, encoded: string): Fetched {
+  /** The version of the list that is kept; 0 where there is none. */
+  #version(account: AccountId): number {
+    return this.list(account)?.list.version ?? 0;
+  }
+
+  /**
+   * Keeps what the server gave, if it is good; `known` is the version that was kept when it was asked. Where it cannot be
+   * kept, it is as if the server had not answered.
+   */
+  #take(account: AccountId, encoded: string, known: number): Fetched {
     if (this.#stopped) return 'unreachable';
     try {
-      return this.#verify(account, encoded);
+      return this.#verify(account, encoded, known);
     } catch (error) {
       tellFull(this.#context, error);
       return 'unreachable';
     }
   }
 
-  #verify(account: AccountId, encoded: string): Fetched {
+  #verify(account: AccountId, encoded: string, known: number): Fetched {
     const { store, crypto, events } = this.#context;
     const signed = unlessMalformed(() => decodeSignedDeviceList(Buffer.from(encoded, 'base64url')));
     const kept = this.list(account);
@@ -157,6 +167,11 @@ export class Contacts {
     switch (check.type) {
       case 'same':
         return 'same';
+      case 'older':
+        // Answers overtake each other: this one was the newest when it was asked for.
+        if (check.version >= known) return 'same';
+        this.#alert({ account, what: 'device list refused: an older list' });
+        return 'refused';
       case 'refused':
         this.#alert({ account, what: `device list refused: ${check.what}` });
         return 'refused';
@@ -173,9 +188,9 @@ export class Contacts {
           this.#note({ account, what: 'identity changed' });
           events.emit({ type: 'identityChanged', account });
         }
-        const known = new Set(kept?.list.devices.map(({ device }) => device));
+        const before = new Set(kept?.list.devices.map(({ device }) => device));
         for (const { device } of kept ? check.list.devices : []) {
-          if (known.has(device)) continue;
+          if (before.has(device)) continue;
           this.#note({ account, device, what: 'device added' });
           events.emit({ type: 'deviceAdded', account, device });
         }

@@ -16,7 +16,9 @@ export type ListCheck =
   /** The first of this account, or a later one; `identityChanged` where its key is another. */
   | { readonly type: 'newer'; readonly list: DeviceList; readonly identityChanged: boolean }
   | { readonly type: 'same' }
-  /** Unsigned, rolled back, or another list under the same version: it must not be used. */
+  /** A good one of before. Who asked when it was known to be old already is lied to. */
+  | { readonly type: 'older'; readonly version: number }
+  /** Unsigned, or another list under the same version: it must not be used. */
   | { readonly type: 'refused'; readonly what: string };
 
 /**
@@ -36,7 +38,7 @@ export function checkList(
       const same = sameBytes(deviceListHash(signed), deviceListHash(kept.signed));
       return same ? { type: 'same' } : { type: 'refused', what: 'two lists of one version' };
     }
-    if (list.version < kept.list.version) return { type: 'refused', what: 'an older list' };
+    if (list.version < kept.list.version) return { type: 'older', version: list.version };
     if (list.version === kept.list.version + 1) verifySuccessor(kept.signed, signed, verify);
     const identityChanged = !sameBytes(list.identityKey, kept.list.identityKey);
     const grown = list.identityGeneration - kept.list.identityGeneration;

@@ -19,6 +19,8 @@ export type Claim = {
   readonly sequence: Sequence;
   /** Where the frame stands here already. */
   readonly stands?: Sequence;
+  /** Its author's account says so, or an own device. */
+  readonly isAuthors: boolean;
   /** Where the frames of its device next before and after it stand here. */
   readonly before?: Sequence;
   readonly after?: Sequence;
@@ -34,8 +36,10 @@ export function judge(view: EpochView, claim: Claim, nowMs: number): 'take' | 'l
   const { sequence, stands, before, after } = claim;
   if (stands) {
     if (stands.era === sequence.era) return 'contradiction';
-    // What stands is not moved by what another device says.
-    if (compareSequences(standing(view, stands, sequence), stands) !== 0) return 'leave';
+    // What stands is moved by its author alone, who was told of another place where the relay had forgotten this one, and
+    // only to where something is missing.
+    const moves = compareSequences(standing(view, stands, sequence), stands) !== 0;
+    if (moves && !(claim.isAuthors && isMissing(view, sequence))) return 'leave';
   }
   if (before && !isOrdered(before, sequence)) return before.era === sequence.era ? 'contradiction' : 'leave';
   if (after && !isOrdered(sequence, after)) return after.era === sequence.era ? 'contradiction' : 'leave';

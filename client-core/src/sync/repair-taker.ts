@@ -32,7 +32,7 @@ type Verdict = 'taken' | 'left' | { readonly refused: string };
 /**
  * Takes repair answers into the history, within the transaction of the batch that brought them. A frame is taken from its
  * author's account or an own device; from another only if its hash is fixed already. It fills what is missing, and
- * moves nothing that stands.
+ * moves nothing that stands but by its author's word.
  */
 export class RepairTaker {
   readonly #context: SyncContext;
@@ -120,6 +120,7 @@ export class RepairTaker {
       .find((hole) => hole.party === party && hole.fromN <= item.n && item.n <= hole.toN);
     const claim = {
       sequence: item.sequence,
+      isAuthors: isAuthor,
       ...(known?.stands && { stands: known.stands }),
       ...store.frames.neighbours(epoch.id, party, item.n),
       ...(chained && { chainedBefore: chained.before }),

@@ -83,8 +83,10 @@ describe('a list', () => {
     );
   });
 
-  test('that is older is refused: a rollback', () => {
-    expect(refusal(check(two, one))).toBe('an older list');
+  test('that is older is told apart, if it is a good one', () => {
+    expect(check(two, one)).toEqual({ type: 'older', version: 1 });
+    const forged = { ...one, signature: one.signature.map((byte) => byte ^ 1) };
+    expect(refusal(check(two, forged))).toMatch(/signature/);
   });
 
   test('that follows is taken', () => {

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  deviceListHash,
+  encodeSignedDeviceList,
+  parseAccountId,
+  parseDeviceId,
+  signDeviceList,
+  systemRuntime,
+  type DeviceList,
+  type SignedDeviceList,
+} from '@waxwing/protocol';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ChangeBus } from '../../../../client-core/src/bus.ts';
+import { EventHub, type ClientEvent } from '../../../../client-core/src/events.ts';
+import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
+import { createLibsignalCrypto } from '../../../../client-core/src/session/libsignal-crypto.ts';
+import { Contacts } from '../../../../client-core/src/sync/contacts.ts';
+import type { SyncContext } from '../../../../client-core/src/sync/context.ts';
+import type { KeyserverClient } from '../../../../client-core/src/transport/keyserver-client.ts';
+
+const crypto = createLibsignalCrypto((length) => randomBytes(length));
+const account = parseAccountId('11111111-0000-4000-8000-000000000001');
+const identity = crypto.createIdentity();
+const device = (id: number, addedIn: number) => ({
+  device: parseDeviceId(id),
+  registrationId: 100 + id,
+  authKey: new Uint8Array(32).fill(7),
+  addedIn,
+  encryptedName: new Uint8Array(0),
+});
+
+function sign(list: Partial<DeviceList>): SignedDeviceList {
+  const whole: DeviceList = {
+    account,
+    version: 1,
+    previousHash: new Uint8Array(0),
+    identityKey: identity.publicKey,
+    identityGeneration: 1,
+    devices: [device(1, 1)],
+    createdAtMs: 1,
+    ...list,
+  };
+  return signDeviceList(whole, (message) => crypto.signIdentity(identity.keyPair, message));
+}
+const one = sign({});
+const two = sign({ version: 2, previousHash: deviceListHash(one), devices: [device(1, 1), device(2, 2)] });
+
+/** Questions that wait for an answer. */
+let asked: ((list: SignedDeviceList) => void)[];
+let alerts: string[];
+let store: Store;
+let contacts: Contacts;
+
+beforeEach(() => {
+  asked = [];
+  alerts = [];
+  const path = join(mkdtempSync(join(tmpdir(), 'waxwing-contacts-')), 'device.db');
+  store = openStore(path, new Uint8Array(32).fill(1), { create: true });
+  const keyserver = {
+    deviceList: () =>
+      new Promise((resolve) => {
+        asked.push((list) => {
+          const deviceList = Buffer.from(encodeSignedDeviceList(list)).toString('base64url');
+          resolve({ ok: true, value: { deviceList } });
+        });
+      }),
+  } as unknown as KeyserverClient;
+  const events = new EventHub();
+  events.emit = (event: ClientEvent) => {
+    if (event.type === 'securityAlert') alerts.push(event.what);
+  };
+  const context = { store, crypto, events, bus: new ChangeBus(), clock: systemRuntime.clock } as unknown as SyncContext;
+  contacts = new Contacts(context, keyserver, () => undefined);
+});
+afterEach(() => store.close());
+
+test('an answer that a newer one has overtaken is no lie, and brings nothing back', async () => {
+  const [slow, quick] = [contacts.fetch(account), contacts.fetch(account)];
+  asked[1]?.(two);
+  expect(await quick).toBe('newer');
+  asked[0]?.(one);
+  expect(await slow).toBe('same');
+  expect(contacts.list(account)?.list.version).toBe(2);
+  expect(alerts).toEqual([]);
+});
+
+test('an older list than the one that was known when it was asked for is refused, with an alert', async () => {
+  const first = contacts.fetch(account);
+  asked[0]?.(two);
+  expect(await first).toBe('newer');
+  const second = contacts.fetch(account);
+  asked[1]?.(one);
+  expect(await second).toBe('refused');
+  expect(contacts.list(account)?.list.version).toBe(2);
+  expect(alerts).toEqual(['device list refused: an older list']);
+});
