@@ -62,8 +62,9 @@ export class Attempts {
     const prev = attempts[0] && decodeFrame(attempts[0].frame).place?.prev;
     const replaces = distinct(attempts.map(({ frame }) => frameHash(frame)));
     const content = { ...voidContent, messageId: this.#newId(), sentAtMs: clock.now() };
-    const epoch = store.conversations.epochById(row.epoch);
-    const frame = this.#framing.sequenced(epoch, content, row.n, prev, replaces);
+    const { handle } = store.conversations.epochById(row.epoch);
+    const place = { handle, n: row.n, prev, replaces, seen: this.#framing.seen(row.epoch) };
+    const frame = this.#framing.sequenced(place, content);
     const peer = store.conversations.byId(row.conversation)?.peer;
     const all = peer && toPeer ? this.#framing.accountsOf(peer) : [local.address.account];
     const body = await this.#framing.body(overlay, all, frame, NO_BUNDLES, false);

@@ -13,6 +13,7 @@ import {
   type MessageId,
   type Recipient,
   type RecipientDevice,
+  type Seen,
 } from '@waxwing/protocol';
 import type { Overlay } from '../session/overlay.ts';
 import type { Bundles } from './bundles.ts';
@@ -41,22 +42,29 @@ export class Framing {
     return store.frames.findParty(local.address, this.#addedIn());
   }
 
-  /** The bytes of a sequenced frame; an epoch whose first frame it is has no id yet. `prev` is the hash of the frame before, absent for the first. */
+  /** What frames of an epoch tell that this device has seen; nothing of one that has not begun. */
+  seen(epoch: number | undefined): Seen | undefined {
+    return epoch === undefined ? undefined : newestSeen(this.#context.store, epoch);
+  }
+
+  /** The bytes of a sequenced frame. `prev` is the hash of the frame before, absent for the first. */
   sequenced(
-    epoch: { readonly id: number | undefined; readonly handle: Handle },
+    place: {
+      readonly handle: Handle;
+      readonly n: number;
+      readonly prev: Uint8Array | undefined;
+      readonly replaces: readonly Uint8Array[];
+      readonly seen: Seen | undefined;
+    },
     content: { messageId: MessageId; kind: number; body: Uint8Array; sentAtMs: number },
-    n: number,
-    prev: Uint8Array | undefined,
-    replaces: readonly Uint8Array[],
   ): Uint8Array {
-    const { local } = this.#context;
-    const seen = epoch.id === undefined ? undefined : newestSeen(this.#context.store, epoch.id);
+    const { handle, n, prev, replaces, seen } = place;
     return encodeFrame({
       ...this.#common(content),
       place: {
-        handle: epoch.handle,
+        handle,
         n,
-        prev: prev ?? firstPrev(epoch.handle, local.address),
+        prev: prev ?? firstPrev(handle, this.#context.local.address),
         replaces,
         ...(seen && { seen }),
       },

@@ -256,6 +256,7 @@ export class Outbox {
       const made: { row: OutboxRow; frame: Uint8Array; body: Uint8Array }[] = [];
       const party = this.#framing.findOwnParty();
       const head = known && party !== undefined ? store.frames.head(known.id, party) : 0;
+      const seen = this.#framing.seen(known?.id);
       let prev = known && party !== undefined ? store.frames.frame(known.id, party, head)?.hash : undefined;
       for (const row of rows) {
         const content = {
@@ -264,8 +265,8 @@ export class Outbox {
           body: row.content,
           sentAtMs: row.sentAtMs,
         };
-        const place = { id: known?.id, handle: epoch.handle };
-        const frame = this.#framing.sequenced(place, content, head + made.length + 1, prev, []);
+        const place = { handle: epoch.handle, n: head + made.length + 1, prev, replaces: [], seen };
+        const frame = this.#framing.sequenced(place, content);
         const body = await this.#framing.body(overlay, this.#framing.accountsOf(peer), frame, bundles, true);
         if (body === undefined) break;
         prev = frameHash(frame);

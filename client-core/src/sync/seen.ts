@@ -4,9 +4,18 @@ import type { Store } from '../history/store.ts';
 import { highest, missing } from './ranges.ts';
 import { toldOf, type EpochView, type Gap } from './sequencer.ts';
 
+const ENTRY_BYTES = 8 + 32;
+
 /** SHA-256 over, for each number in order, the number as 8 bytes big-endian and its frame's hash. */
 function seenHash(placed: readonly PlacedHash[]): Uint8Array {
-  return sha256(...placed.flatMap(({ number, hash }) => [numberBytes(number), hash]));
+  const bytes = Buffer.alloc(placed.length * ENTRY_BYTES);
+  for (const [index, { number, hash }] of placed.entries()) {
+    const at = index * ENTRY_BYTES;
+    bytes.writeUInt32BE(Math.floor(number / 2 ** 32), at);
+    bytes.writeUInt32BE(number % 2 ** 32, at + 4);
+    bytes.set(hash, at + 8);
+  }
+  return sha256(bytes);
 }
 
 /** What this device tells that it has seen: the last run without a hole of the newest era, its end at most. */
@@ -35,10 +44,4 @@ export function unheardOf(view: EpochView, { era, to }: Pick<Seen, 'era' | 'to'>
   const row = view.eras.find((other) => other.era === era);
   if (row === undefined || told === undefined || to - told > limits.seenMaxNumbers) return [];
   return missing(row.holes, { from: told + 1, to }).map((range) => ({ ...range, era }));
-}
-
-function numberBytes(number: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(number));
-  return bytes;
 }

@@ -97,6 +97,9 @@ export class Witness {
 
   /** A device says what it has seen; `at` is where a contradiction would stand. What only it tells of is missing at once. */
   claimsSeen(epoch: number, party: number, seen: Seen, at: Sequence): void {
+    const last = this.#seen.at(-1);
+    // Messages sent together tell the same.
+    if (last?.epoch === epoch && last.claim.party === party && isSameClaim(last.claim, seen)) return;
     this.#seen.push({ epoch, claim: { ...seen, party }, at });
     const unheard = unheardOf(this.#on.view(epoch), seen);
     // What own submits without an outcome can explain is in flight, and comes with their answers.
@@ -143,6 +146,10 @@ export class Witness {
     if (n > 1) return frames.frame(epoch, party, n - 1);
     return { hash: firstPrev(conversations.epochById(epoch).handle, frames.address(party)) };
   }
+}
+
+function isSameClaim(a: Seen, b: Seen): boolean {
+  return a.era === b.era && a.from === b.from && a.to === b.to && sameBytes(a.hash, b.hash);
 }
 
 type Nameable = Pick<FrameRow, 'hash' | 'replaces'>;
