@@ -281,4 +281,21 @@ export const plantedBugs: readonly PlantedBug[] = [
     put: "if (moves) return 'leave';",
     test: { file: 'test/unit/client-core/sync/repair-check.test.ts', name: 'moves what stands' },
   },
+  {
+    name: 'frames between the first that was seen and those before it are missing without a word',
+    file: `${client}/sync/placing.ts`,
+    find: 'for (const lower of this.#lower) this.#chainAbove(lower);',
+    put: 'for (const lower of this.#lower.slice(0, 0)) this.#chainAbove(lower);',
+    test: {
+      file: 'test/unit/client-core/sync/placing.test.ts',
+      name: 'the first that was ever seen of the device was',
+    },
+  },
+  {
+    name: 'a frame of a later era fills the hole of another',
+    file: `${client}/sync/placing.ts`,
+    find: "if (known?.stands && !this.#mayHaveStood(frame, known.stands)) return 'repeat';",
+    put: "if (known?.stands && !this.#mayHaveStood(frame, known.stands) && n < 0) return 'repeat';",
+    test: { file: 'test/unit/client-core/sync/placing.test.ts', name: 'fills no hole of an earlier one' },
+  },
 ];

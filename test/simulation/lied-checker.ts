@@ -4,6 +4,8 @@ import { holeOf, shown, type Shown } from './checker.ts';
 import type { SimulatedDevice } from './device.ts';
 import type { Saying } from './world.ts';
 
+const changes = new Set(['device added', 'identity changed']);
+
 /** How a message stands at the end: as it was said, or how it shows that it does not. */
 export type Verdict = 'as said' | 'hole' | 'alert' | 'unsent';
 
@@ -30,14 +32,17 @@ export function checkLied(o: { readonly people: readonly SimulatedDevice[]; read
       ] as const) {
         const said = o.sayings.filter(({ from, to }) => from === own.device && to === other.device);
         const lacking: string[] = [];
+        let holed = 0;
         for (const saying of said) {
           const judged = judge(saying, own, other, { isAlerted, isHoled });
-          if ('verdict' in judged) verdicts[judged.verdict] += 1;
-          else if ('lacks' in judged) lacking.push(judged.lacks);
+          if ('verdict' in judged) {
+            verdicts[judged.verdict] += 1;
+            if (judged.verdict === 'hole' && !judged.isDisplaced) holed += 1;
+          } else if ('lacks' in judged) lacking.push(judged.lacks);
           else violations.push(judged.wrong);
         }
         // A relay that lies about numbers may have the hole stand at another one.
-        if (lacking.length > holesOf(other.device, own.device)) violations.push(...lacking);
+        if (holed + lacking.length > holesOf(other.device, own.device)) violations.push(...lacking);
         else verdicts.hole += lacking.length;
       }
     }
@@ -45,7 +50,8 @@ export function checkLied(o: { readonly people: readonly SimulatedDevice[]; read
   return { violations, verdicts };
 }
 
-type Judged = { readonly verdict: Verdict } | { readonly lacks: string } | { readonly wrong: string };
+type Judged =
+  { readonly verdict: Verdict; readonly isDisplaced?: true } | { readonly lacks: string } | { readonly wrong: string };
 
 /** How a message stands; or that it is missing where nothing shows; or what else is wrong. */
 function judge(
@@ -60,7 +66,7 @@ function judge(
   if (!sent) return { wrong: `${from.name} lost its own ${text}` };
   if (received && compareSequences(sent.sequence, received.sequence) === 0) return { verdict: 'as said' };
   if (isAlerted) return { verdict: 'alert' };
-  if (received && isHoled) return { verdict: 'hole' };
+  if (received && isHoled) return { verdict: 'hole', isDisplaced: true };
   if (received) return { wrong: `${text} stands at ${place(sent)} and at ${place(received)}, and nothing shows` };
   const hole = holeOf(to, from, sent);
   if (hole?.startsWith('a hole')) return { verdict: 'hole' };
@@ -90,9 +96,11 @@ function differingOrder(a: Shown, b: Shown): string[] {
   return [`${a.device.name} and ${b.device.name} differ in order at ${inA?.[differs]}, and nothing shows`];
 }
 
+/** How often a device has found a lie, as its history shows it; that a device was added is none. */
 function alertsOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
   const conversation = store?.conversations.byPeer(peer.account);
-  return store && conversation ? store.alerts.of(conversation.id).length : 0;
+  if (!store || !conversation) return 0;
+  return store.alerts.of(conversation.id).filter(({ what }) => !changes.has(what)).length;
 }
 
 /** How many messages a device shows as missing. */

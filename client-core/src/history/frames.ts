@@ -172,6 +172,17 @@ export class FrameStore {
     return row ? integer(row, 'n') : 0;
   }
 
+  /** The next frame of a device above n that has a place. */
+  nextPlaced(epoch: number, party: number, n: number): { n: number; sequence: Sequence } | undefined {
+    const row = this.#db.get(
+      'SELECT n, era, number FROM frame WHERE epoch = ? AND party = ? AND n > ? AND era IS NOT NULL ORDER BY n LIMIT 1',
+      epoch,
+      party,
+      n,
+    );
+    return row && { n: integer(row, 'n'), sequence: sequenceOf(row) };
+  }
+
   /** The n of a device within a range that are not held, in order. Costs what is held of the range. */
   missingN(epoch: number, party: number, within: Range): Ranges {
     const held = this.#db.all(

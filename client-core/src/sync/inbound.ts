@@ -17,6 +17,7 @@ import type { Alarm } from './alarm.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
+import type { DirectEpoch } from './direct-epoch.ts';
 import { tellFull, tellPlaced } from './told.ts';
 import { Placing, type PlacedFrame } from './placing.ts';
 
@@ -39,6 +40,8 @@ type Outcome =
       readonly frame: Frame;
       readonly bytes: Uint8Array;
       readonly addedIn: number;
+      /** The current epoch with the sender, by the list that the frame was checked with. */
+      readonly current: DirectEpoch | undefined;
     }
   | { readonly type: 'refuse'; readonly envelope: Envelope; readonly what: string }
   | { readonly type: 'hold'; readonly envelope: Envelope; readonly reason: HeldReason };
@@ -215,10 +218,10 @@ export class Inbound {
     // The ratchet step is kept also where the frame is refused: these bytes are never read again.
     overlay.stage(result.changes);
     if (!frame) return { type: 'refuse', envelope, what: 'frame' };
-    const current = this.#contacts.epoch(sender.account)?.handle;
-    const what = mismatch(envelope, frame, current, this.#isKnown(envelope));
+    const current = this.#contacts.epoch(sender.account);
+    const what = mismatch(envelope, frame, current?.handle, this.#isKnown(envelope));
     if (what !== undefined) return { type: 'refuse', envelope, what };
-    return { type: 'read', envelope, frame, bytes: result.plaintext, addedIn: device.addedIn };
+    return { type: 'read', envelope, frame, bytes: result.plaintext, addedIn: device.addedIn, current };
   }
 
   #unread(envelope: Envelope, reason: DecryptFailure): Outcome {
@@ -317,11 +320,11 @@ export class Inbound {
   #place(
     placing: Placing,
     envelope: SequencedEnvelope,
-    { frame, bytes, addedIn }: { readonly frame: Frame; readonly bytes: Uint8Array; readonly addedIn: number },
+    { frame, bytes, addedIn, current }: Extract<Outcome, { readonly type: 'read' }>,
     ciphertextHash: Uint8Array,
   ): boolean {
     const { store, clock } = this.#context;
-    const epoch = this.#epoch(envelope);
+    const epoch = this.#epoch(envelope, current);
     if (epoch === undefined) throw new TypeError('a frame that was read names no conversation');
     const party = store.frames.party(envelope.sender, addedIn);
     store.receipts.follow(epoch.id, party);
@@ -361,16 +364,16 @@ export class Inbound {
 
   /** A conversation may begin with what cannot be read. */
   #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {
-    const epoch = envelope.type === 'sequenced' ? this.#epoch(envelope) : undefined;
+    const current = this.#contacts.epoch(envelope.sender.account);
+    const epoch = envelope.type === 'sequenced' ? this.#epoch(envelope, current) : undefined;
     if (epoch && envelope.type === 'sequenced') placing.hole(epoch.id, envelope, reason);
   }
 
   /** The epoch that an envelope is of, begun where it is the current one with its sender. Within the transaction. */
-  #epoch(envelope: SequencedEnvelope): EpochRow | undefined {
+  #epoch(envelope: SequencedEnvelope, current: DirectEpoch | undefined): EpochRow | undefined {
     const { store, clock } = this.#context;
     const { account } = envelope.sender;
     if (this.#isKnown(envelope)) return store.conversations.epochByHandle(envelope.handle);
-    const current = this.#contacts.epoch(account);
     if (current?.handle !== envelope.handle) return undefined;
     const { id } = store.conversations.ensureDirect(account, clock.now());
     return store.conversations.ensureEpoch(id, current.number, envelope.handle);

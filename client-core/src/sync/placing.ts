@@ -1,4 +1,4 @@
-import { limits, sameBytes, type Sequence } from '@waxwing/protocol';
+import { compareSequences, limits, sameBytes, type Sequence } from '@waxwing/protocol';
 import type { ChainHoleRow, HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/messages.ts';
 import type { Store } from '../history/store.ts';
@@ -46,6 +46,8 @@ export class Placing {
   readonly #store: Store;
   readonly #nowMs: number;
   readonly #views = new Map<number, State>();
+  /** Frames that came when later ones of their device were here. */
+  readonly #lower: { readonly epoch: number; readonly party: number; readonly n: number }[] = [];
   readonly #named: { epoch: number; gap: Gap; reason: HoleReason }[] = [];
   readonly touched = new Set<number>();
   readonly filled = new Set<number>();
@@ -86,6 +88,7 @@ export class Placing {
     const isOther = known !== undefined && !sameBytes(known.hash, frame.hash);
     const self = { hash: frame.hash, replaces: frame.claims?.replaces ?? [] };
     if (isOther && (taken || !standFor(known, self))) return 'contradiction';
+    if (known?.stands && !this.#mayHaveStood(frame, known.stands)) return 'repeat';
     const { view, arrival } = hold(before, met);
     this.#set(epoch, view);
     if (taken) return 'repeat';
@@ -101,7 +104,8 @@ export class Placing {
       frames.setStands(epoch, party, n, met.sequence);
     } else {
       const prev = this.witness.comes(frame);
-      this.#chain(epoch, party, n - 1, met.sequence);
+      if (n < frames.head(epoch, party)) this.#lower.push({ epoch, party, n });
+      else this.#chain(epoch, party, n - 1, met.sequence);
       frames.insertFrame(epoch, party, n, {
         hash: frame.hash,
         ciphertextHash: frame.ciphertextHash,
@@ -163,6 +167,7 @@ export class Placing {
   finish(): void {
     const { coverage } = this.#store;
     this.witness.finish();
+    for (const lower of this.#lower) this.#chainAbove(lower);
     for (const epoch of this.#views.keys()) this.#settleChains(epoch);
     for (const [epoch, { before, view }] of this.#views) {
       if (before !== view) coverage.save(epoch, before, view, 'awaiting sender', this.#nowMs);
@@ -195,6 +200,16 @@ export class Placing {
     }
   }
 
+  /**
+   * Whether a frame that stands in a later era can have been at this place before: only behind the one before it. Else a
+   * relay could fill the hole that another left with what is here already.
+   */
+  #mayHaveStood({ epoch, party, n, met: { sequence } }: PlacedFrame, stands: Sequence): boolean {
+    if (sequence.era >= stands.era || n === 1) return true;
+    const before = this.#store.frames.frame(epoch, party, n - 1)?.stands;
+    return before !== undefined && before !== null && compareSequences(before, sequence) < 0;
+  }
+
   /** One frame at two sequences: it and its message stand at the one that stands everywhere. */
   #stand({ epoch, party, n, met }: PlacedFrame, earlier: Sequence): void {
     const { messages, frames } = this.#store;
@@ -221,13 +236,28 @@ export class Placing {
    * missing number may also be an own submit of unknown outcome it is in flight, and settled when that is answered.
    */
   #chain(epoch: number, party: number, toN: number, before: Sequence): void {
+    const head = this.#store.frames.head(epoch, party);
+    if (head > 0 && toN > head) this.#noteChain(epoch, { party, fromN: head + 1, toN, before });
+  }
+
+  /**
+   * A frame came behind later ones: those between are missing. Where the first that was ever seen of the device was a
+   * later one, nothing has said so yet.
+   */
+  #chainAbove({ epoch, party, n }: { readonly epoch: number; readonly party: number; readonly n: number }): void {
     const { frames, coverage } = this.#store;
-    const head = frames.head(epoch, party);
-    if (head === 0 || toN <= head) return;
-    const hole = { party, fromN: head + 1, toN, before };
+    const next = frames.nextPlaced(epoch, party, n);
+    if (next === undefined || next.n === n + 1) return;
+    const hole = { party, fromN: n + 1, toN: next.n - 1, before: next.sequence };
+    const isNoted = (other: ChainHoleRow): boolean =>
+      other.party === party && other.fromN <= hole.toN && other.toN >= hole.fromN;
+    if (!coverage.chainHoles(epoch).some(isNoted)) this.#noteChain(epoch, hole);
+  }
+
+  #noteChain(epoch: number, hole: Omit<ChainHoleRow, 'reason'>): void {
     const found = this.#explained(epoch, hole);
     if (found === 'explained') return;
-    coverage.addChainHole(epoch, { ...hole, reason: found }, this.#nowMs);
+    this.#store.coverage.addChainHole(epoch, { ...hole, reason: found }, this.#nowMs);
     this.touched.add(this.#conversation(epoch));
     if (found === 'lost') this.#openChain(epoch, hole);
   }

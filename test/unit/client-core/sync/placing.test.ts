@@ -180,6 +180,26 @@ describe('placing', () => {
   });
 });
 
+test('a frame of a later era fills no hole of an earlier one but right behind the frame before it', () => {
+  const laterFirst = (): void => {
+    placed((one) => {
+      put(one, { n: 1, met: { sequence: at(1, 1) } });
+      put(one, { n: 1, party: 1, met: { sequence: at(1, 4) } });
+      one.give(epoch, gaps(one.view(epoch)), 'awaiting sender');
+    });
+  };
+  laterFirst();
+  placed((one) => put(one, { n: 3, met: { sequence: at(5, 1), predecessor: at(1, 4) } }));
+  const { result } = placed((one) => put(one, { n: 3, met: { sequence: at(1, 2) } }));
+  expect(result).toBe('repeat');
+  expect(store.coverage.holes(epoch)).toMatchObject([{ era: 1, from: 2, to: 3 }]);
+  begin();
+  laterFirst();
+  placed((one) => put(one, { n: 2, met: { sequence: at(5, 1), predecessor: at(1, 4) } }));
+  placed((one) => put(one, { n: 2, met: { sequence: at(1, 2) } }));
+  expect(store.coverage.holes(epoch)).toMatchObject([{ era: 1, from: 3, to: 3 }]);
+});
+
 describe('frames of a device that no missing number can be', () => {
   test('are a hole without numbers before the frame that revealed them, and it shrinks as they come', () => {
     placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
@@ -256,6 +276,21 @@ describe('frames of a device that no missing number can be', () => {
     placed((one) => put(one, { n: 1, met: { sequence: at(2, 1), predecessor: at(1, 9) } }));
     placed((one) => put(one, { n: 4, met: { sequence: at(2, 2), predecessor: at(1, 9) } }));
     expect(chainHoles()).toContainEqual([2, 3, 'lost']);
+  });
+
+  test('are a hole also where the first that was ever seen of the device was a later one', () => {
+    placed((one) => put(one, { n: 9, met: { sequence: at(2, 1) } }));
+    expect(chainHoles()).toEqual([]);
+    placed((one) => {
+      put(one, { n: 1, met: { sequence: at(1, 1) } });
+      put(one, { n: 2, met: { sequence: at(1, 2) } });
+    });
+    expect(chainHoles()).toEqual([[3, 8, 'lost']]);
+    placed((one) => put(one, { n: 4, met: { sequence: at(1, 3) } }));
+    expect(chainHoles()).toEqual([
+      [3, 3, 'lost'],
+      [5, 8, 'lost'],
+    ]);
   });
 
   test('are not told of the first frame that is ever seen of a device', () => {
