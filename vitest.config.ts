@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    globalSetup: 'test/support/temporary-root.ts',
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // As many as the smallest machine that this is built on has cores: nearly every test waits, for a disk or a process.
