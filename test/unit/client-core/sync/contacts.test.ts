@@ -72,7 +72,11 @@ beforeEach(() => {
   events.emit = (event: ClientEvent) => {
     if (event.type === 'securityAlert') alerts.push(event.what);
   };
-  const context = { store, crypto, events, bus: new ChangeBus(), clock: systemRuntime.clock } as unknown as SyncContext;
+  const local = {
+    address: { account: parseAccountId('33333333-0000-4000-8000-000000000003'), device: parseDeviceId(1) },
+  };
+  const { clock } = systemRuntime;
+  const context = { store, crypto, local, events, bus: new ChangeBus(), clock } as unknown as SyncContext;
   contacts = new Contacts(context, keyserver, () => undefined);
 });
 afterEach(() => store.close());
@@ -99,4 +103,16 @@ test('an older list than the one that was known when it was asked for is refused
   expect(await second).toBe('refused');
   expect(contacts.list(account)?.list.version).toBe(2);
   expect(alerts).toEqual(['device list refused: an older list']);
+});
+
+test('who has stopped asks nobody, and knows nobody that it did not know', async () => {
+  expect(contacts.recipients(account)).toEqual([]);
+  const waiting = contacts.fetch(account);
+  contacts.stop();
+  asked[0]?.(one);
+  expect(await waiting).toBe('unreachable');
+  expect(await contacts.fetch(account)).toBe('unreachable');
+  expect((await contacts.fetchBundles(account)).fetched).toBe('unreachable');
+  expect(asked).toHaveLength(1);
+  expect(contacts.list(account)).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-import { parseEra, type Sequence } from '@waxwing/protocol';
+import { limits, parseEra, type Sequence } from '@waxwing/protocol';
 import { describe, expect, test } from 'vitest';
 import { judge, type Claim } from '../../../../client-core/src/sync/repair-check.ts';
 import type { EpochView } from '../../../../client-core/src/sync/sequencer.ts';
@@ -43,6 +43,21 @@ describe('the place that an answer gives to a frame', () => {
     expect(judged({ sequence: at(5, 3), before: at(5, 4) })).toBe('contradiction');
     expect(judged({ sequence: at(5, 3), after: at(5, 2) })).toBe('contradiction');
     expect(judged({ sequence: at(5, 3), before: at(8, 1) })).toBe('leave');
+  });
+
+  test('may be ahead of all that is known by no more than a mailbox can lose, in an era that can have begun', () => {
+    expect(judged({ sequence: at(8, 3 + limits.repairAheadMaxEntries) })).toBe('take');
+    expect(judged({ sequence: at(8, 4 + limits.repairAheadMaxEntries) })).toBe('leave');
+    expect(judged({ sequence: at(NOW + limits.floorAheadMs, 1) })).toBe('take');
+    expect(judged({ sequence: at(NOW + limits.floorAheadMs + 1, 1) })).toBe('leave');
+    expect(judged({ sequence: at(9, limits.repairAheadMaxEntries + 1) })).toBe('leave');
+    expect(judge({ eras: [] }, { isAuthors: true, sequence: at(1, 1) }, NOW)).toBe('leave');
+  });
+
+  test('may be unknown where the frame is missing without a number, before what revealed it', () => {
+    expect(judged({ sequence: at(6, 1), chainedBefore: at(8, 1) })).toBe('take');
+    expect(judged({ sequence: at(8, 1), chainedBefore: at(8, 1) })).toBe('leave');
+    expect(judged({ sequence: at(8, 2), after: at(5, 4) })).toBe('leave');
   });
 
   test('contradicts another place of the same era', () => {
