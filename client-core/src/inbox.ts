@@ -1,5 +1,6 @@
 import type { ChangeBus } from './bus.ts';
 import { StoreFullError } from './errors.ts';
+import type { Durability } from './history/database.ts';
 import type { Store } from './history/store.ts';
 import type { MessageRow } from './history/messages.ts';
 import type { Message } from './message.ts';
@@ -110,14 +111,14 @@ export class InboxReader implements AsyncIterableIterator<InboxMessage> {
     this.#page = page;
   }
 
-  #save(offered: number, o?: { readonly synced: boolean }): void {
+  #save(offered: number, durability?: Durability): void {
     const { consumers } = this.#store;
     this.#saved = this.#store.transaction(() => {
       const before = consumers.get(this.#name);
       const handled = Math.max(before.handled, this.#handled);
       consumers.set(this.#name, { handled, offered: Math.max(before.offered, offered) });
       return handled;
-    }, o);
+    }, durability);
   }
 
   async #wait(): Promise<void> {

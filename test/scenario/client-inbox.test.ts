@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { InboxMessage } from '@waxwing/client-core';
-import { acquainted, say } from '../support/client-talk.ts';
+import { acquainted, say, talk } from '../support/client-talk.ts';
 import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
 
 let world: ClientWorld;
@@ -43,6 +43,46 @@ describe('the inbox', () => {
     const rest = await take(inbox, 2);
     expect(texts(rest)).toEqual(['from Carol', 'two']);
     expect(rest[0]).toMatchObject({ from: carol.client.account, conversation: `direct:${carol.client.account}` });
+  });
+
+  test('waits for the disk with what is sent, received or done with, and not with what comes again by itself', async () => {
+    const commits = new Map([alice, bob].map((device) => [device, [] as boolean[]]));
+    const note = (device: TestClient) =>
+      world.reopen(device, (store) => ({
+        ...store,
+        transaction(work, durability) {
+          const result = store.transaction(work, durability);
+          commits.get(device)?.push(durability?.synced ?? true);
+          return result;
+        },
+      }));
+    const since = (device: TestClient) => commits.get(device)?.splice(0);
+    for (const device of [alice, bob]) {
+      await note(device);
+      await world.connect(device);
+    }
+    const inbox = bob.client.inbox();
+    await take(inbox, 1);
+    const waiting = inbox.next();
+    const conversation = await talk(world, alice, bob);
+    const send = async (text: string) => world.wait((await conversation.send({ text })).reached('sent'));
+    // What opening the conversation tells and asks is done.
+    await world.run(20_000);
+    since(alice);
+    since(bob);
+    await send('one');
+    expect(since(alice)).toEqual([true, true, false]);
+    const { value } = (await world.wait(waiting)) as IteratorYieldResult<InboxMessage>;
+    expect(since(bob)).toEqual([true]);
+    value.done();
+    expect(since(bob)).toEqual([true]);
+    const next = inbox.next();
+    await send('two');
+    await world.wait(next);
+    since(bob);
+    void inbox.next();
+    await world.settle();
+    expect(since(bob)).toEqual([false]);
   });
 
   test('gives what was not handled again after a restart, marked, and what was handled not', async () => {

@@ -79,7 +79,7 @@ export function planOf(kind: string, seed: number): Plan {
   if (kind === 'honest') return makeHonestPlan(seed);
   if (kind === 'faults') return makePlan(seed);
   if (isLie(kind)) return makeLyingPlan(kind, seed);
-  throw new RangeError(`no such lie: ${kind}`);
+  throw new RangeError(`no such kind of plan: ${kind}`);
 }
 
 /** What a network and a device do even to those who are lied to. */

@@ -227,22 +227,14 @@ export class FrameStore {
 
   /** The frames of a device that stand nearest before and after one of its n, where they stand. */
   neighbours(epoch: number, party: number, n: number): { before?: Sequence; after?: Sequence } {
-    const [before, after] = [
-      this.#db.get(
-        `SELECT era, number FROM frame WHERE epoch = ? AND party = ? AND n < ? AND era IS NOT NULL
-         ORDER BY n DESC LIMIT 1`,
-        epoch,
-        party,
-        n,
-      ),
-      this.#db.get(
-        'SELECT era, number FROM frame WHERE epoch = ? AND party = ? AND n > ? AND era IS NOT NULL ORDER BY n LIMIT 1',
-        epoch,
-        party,
-        n,
-      ),
-    ];
-    return { ...(before && { before: sequenceOf(before) }), ...(after && { after: sequenceOf(after) }) };
+    const before = this.#db.get(
+      'SELECT era, number FROM frame WHERE epoch = ? AND party = ? AND n < ? AND era IS NOT NULL ORDER BY n DESC LIMIT 1',
+      epoch,
+      party,
+      n,
+    );
+    const after = this.nextPlaced(epoch, party, n);
+    return { ...(before && { before: sequenceOf(before) }), ...(after && { after: after.sequence }) };
   }
 
   /** The highest sequence that has a frame. */

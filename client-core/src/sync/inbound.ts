@@ -364,9 +364,9 @@ export class Inbound {
 
   /** A conversation may begin with what cannot be read. */
   #hole(placing: Placing, envelope: Envelope, reason: 'refused' | HeldReason): void {
-    const current = this.#contacts.epoch(envelope.sender.account);
-    const epoch = envelope.type === 'sequenced' ? this.#epoch(envelope, current) : undefined;
-    if (epoch && envelope.type === 'sequenced') placing.hole(epoch.id, envelope, reason);
+    if (envelope.type === 'direct') return;
+    const epoch = this.#epoch(envelope, this.#contacts.epoch(envelope.sender.account));
+    if (epoch) placing.hole(epoch.id, envelope, reason);
   }
 
   /** The epoch that an envelope is of, begun where it is the current one with its sender. Within the transaction. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,44 +6,18 @@ import {
   encodeSignedDeviceList,
   parseAccountId,
   parseDeviceId,
-  signDeviceList,
   systemRuntime,
-  type DeviceList,
   type SignedDeviceList,
 } from '@waxwing/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ChangeBus } from '../../../../client-core/src/bus.ts';
 import { EventHub, type ClientEvent } from '../../../../client-core/src/events.ts';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
-import { createLibsignalCrypto } from '../../../../client-core/src/session/libsignal-crypto.ts';
 import { Contacts } from '../../../../client-core/src/sync/contacts.ts';
 import type { SyncContext } from '../../../../client-core/src/sync/context.ts';
 import type { KeyserverClient } from '../../../../client-core/src/transport/keyserver-client.ts';
+import { account, crypto, device, sign } from './signed-lists.ts';
 
-const crypto = createLibsignalCrypto((length) => randomBytes(length));
-const account = parseAccountId('11111111-0000-4000-8000-000000000001');
-const identity = crypto.createIdentity();
-const device = (id: number, addedIn: number) => ({
-  device: parseDeviceId(id),
-  registrationId: 100 + id,
-  authKey: new Uint8Array(32).fill(7),
-  addedIn,
-  encryptedName: new Uint8Array(0),
-});
-
-function sign(list: Partial<DeviceList>): SignedDeviceList {
-  const whole: DeviceList = {
-    account,
-    version: 1,
-    previousHash: new Uint8Array(0),
-    identityKey: identity.publicKey,
-    identityGeneration: 1,
-    devices: [device(1, 1)],
-    createdAtMs: 1,
-    ...list,
-  };
-  return signDeviceList(whole, (message) => crypto.signIdentity(identity.keyPair, message));
-}
 const one = sign({});
 const two = sign({ version: 2, previousHash: deviceListHash(one), devices: [device(1, 1), device(2, 2)] });
 

@@ -1,49 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import {
   deviceListHash,
   parseAccountId,
-  parseDeviceId,
   readDeviceList,
-  signDeviceList,
   type DeviceList,
   type SignedDeviceList,
 } from '@waxwing/protocol';
 import { describe, expect, test } from 'vitest';
-import { createLibsignalCrypto } from '../../../../client-core/src/session/libsignal-crypto.ts';
 import { checkList, type ListCheck } from '../../../../client-core/src/sync/list-check.ts';
+import { account, crypto, device, first, sign } from './signed-lists.ts';
 
-const crypto = createLibsignalCrypto((length) => randomBytes(length));
-const account = parseAccountId('11111111-0000-4000-8000-000000000001');
 const other = parseAccountId('22222222-0000-4000-8000-000000000002');
-const [first, second, foreign] = [crypto.createIdentity(), crypto.createIdentity(), crypto.createIdentity()];
-type Identity = typeof first;
-const AUTH = new Uint8Array(32).fill(7);
-const device = (id: number, addedIn: number) => ({
-  device: parseDeviceId(id),
-  registrationId: 100 + id,
-  authKey: AUTH,
-  addedIn,
-  encryptedName: new Uint8Array(0),
-});
-
-function sign(list: Partial<DeviceList>, by: Identity = first, before?: Identity): SignedDeviceList {
-  const whole: DeviceList = {
-    account,
-    version: 1,
-    previousHash: new Uint8Array(0),
-    identityKey: by.publicKey,
-    identityGeneration: 1,
-    devices: [device(1, 1)],
-    createdAtMs: 1,
-    ...list,
-  };
-  return signDeviceList(
-    whole,
-    (message) => crypto.signIdentity(by.keyPair, message),
-    before && ((message) => crypto.signIdentity(before.keyPair, message)),
-  );
-}
-
+const [second, foreign] = [crypto.createIdentity(), crypto.createIdentity()];
 const kept = (signed: SignedDeviceList) => ({ signed, list: readDeviceList(signed) });
 const check = (before: SignedDeviceList | undefined, next: SignedDeviceList, of = account): ListCheck =>
   checkList(before && kept(before), next, of, (key, message, signature) =>

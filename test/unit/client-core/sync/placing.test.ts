@@ -180,6 +180,18 @@ describe('placing', () => {
   });
 });
 
+test('of claims that come together each is compared', () => {
+  placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
+  const number = Buffer.from([0, 0, 0, 0, 0, 0, 0, 1]);
+  const agrees = { era: parseEra(1), from: 1, to: 1, hash: sha256(number, hashOf(parties[0] ?? 0, 1)) };
+  const alarmsAt = (...seen: readonly (typeof agrees)[]) =>
+    placed((one) => {
+      for (const claim of seen) one.witness.claimsSeen(epoch, parties[1] ?? 0, claim, at(1, 1));
+    }).placing.alarms;
+  expect(alarmsAt(agrees, agrees)).toEqual([]);
+  expect(alarmsAt(agrees, { ...agrees, hash: sha256('other') })).toHaveLength(1);
+});
+
 test('a frame of a later era fills no hole of an earlier one but right behind the frame before it', () => {
   const laterFirst = (): void => {
     placed((one) => {
