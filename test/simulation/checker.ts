@@ -92,11 +92,7 @@ function checkSaying(
     if (given === 0) found.push(`the inbox of ${to.name} never gave ${text}`);
     return found;
   }
-  const store = from.store;
-  const status = store?.receipts.received(sent.epoch, to.account, 'delivered');
-  if (status && status.n >= sent.n && !contains(status.except, sent.n)) {
-    found.push(`${text} counts as delivered and is not at ${to.name}`);
-  }
+  if (countsAsDelivered(from, to, sent)) found.push(`${text} counts as delivered and is not at ${to.name}`);
   const hole = holeOf(to, from, sent);
   if (hole === undefined)
     found.push(`${to.name} lacks ${text} at ${where(sent.sequence)} n=${sent.n}, and shows nothing`);
@@ -109,6 +105,12 @@ export function shown(device: SimulatedDevice, peer: SimulatedDevice): Shown {
   const conversation = store?.conversations.byPeer(peer.account);
   const rows = store && conversation ? store.messages.pageBefore(conversation.id, undefined, 100_000) : [];
   return { device, rows: [...rows].reverse() };
+}
+
+/** Whether a sender shows a message of its own as delivered. */
+export function countsAsDelivered({ store }: SimulatedDevice, to: SimulatedDevice, { epoch, n }: MessageRow): boolean {
+  const status = store?.receipts.received(epoch, to.account, 'delivered');
+  return status !== undefined && status.n >= n && !contains(status.except, n);
 }
 
 /** How a device shows that it lacks a message of another. */

@@ -1,6 +1,6 @@
 import { compareSequences } from '@waxwing/protocol';
 import type { MessageRow } from '../../client-core/src/history/messages.ts';
-import { holeOf, shown, type Shown } from './checker.ts';
+import { countsAsDelivered, holeOf, shown, type Shown } from './checker.ts';
 import type { SimulatedDevice } from './device.ts';
 import type { Saying } from './world.ts';
 
@@ -13,19 +13,20 @@ export type Verdict = 'as said' | 'hole' | 'alert' | 'unsent';
  * What must hold when a server has lied and each has spoken again: nothing stands that was not said, nothing stands twice,
  * and what is missing, or stands at another place, shows: as a hole, as an alert, or as not sent.
  */
-export function checkLied(o: { readonly people: readonly SimulatedDevice[]; readonly sayings: readonly Saying[] }): {
-  readonly violations: string[];
-  readonly verdicts: Record<Verdict, number>;
-} {
+export function checkLied(o: {
+  readonly people: readonly SimulatedDevice[];
+  readonly sayings: readonly Saying[];
+  readonly heard: ReadonlyMap<SimulatedDevice, ReadonlyMap<string, number>>;
+}): { readonly violations: string[]; readonly verdicts: Record<Verdict, number> } {
   const violations: string[] = [];
   const verdicts = { 'as said': 0, hole: 0, alert: 0, unsent: 0 };
   for (const [index, a] of o.people.entries()) {
     for (const b of o.people.slice(index + 1)) {
       const [atA, atB] = [shown(a, b), shown(b, a)];
-      const isAlerted = alertsOf(a, b) > 0 || alertsOf(b, a) > 0;
+      const alerted = new Set([...(alertsOf(a, b) > 0 ? [a] : []), ...(alertsOf(b, a) > 0 ? [b] : [])]);
       const isHoled = holesOf(a, b) > 0 || holesOf(b, a) > 0;
       violations.push(...madeUp(atA, b, o.sayings), ...madeUp(atB, a, o.sayings));
-      if (!isAlerted && !isHoled) violations.push(...differingOrder(atA, atB));
+      if (alerted.size === 0 && !isHoled) violations.push(...differingOrder(atA, atB));
       for (const [own, other] of [
         [atA, atB],
         [atB, atA],
@@ -34,7 +35,7 @@ export function checkLied(o: { readonly people: readonly SimulatedDevice[]; read
         const lacking: string[] = [];
         let holed = 0;
         for (const saying of said) {
-          const judged = judge(saying, own, other, { isAlerted, isHoled });
+          const judged = judge(saying, own, other, { alerted, isHoled, heard: o.heard });
           if ('verdict' in judged) {
             verdicts[judged.verdict] += 1;
             if (judged.verdict === 'hole' && !judged.isDisplaced) holed += 1;
@@ -58,19 +59,42 @@ function judge(
   { text, from, to, taken }: Saying,
   own: Shown,
   other: Shown,
-  { isAlerted, isHoled }: { readonly isAlerted: boolean; readonly isHoled: boolean },
+  o: {
+    readonly alerted: ReadonlySet<SimulatedDevice>;
+    readonly isHoled: boolean;
+    readonly heard: Parameters<typeof checkLied>[0]['heard'];
+  },
 ): Judged {
   const sent = own.rows.find((row) => row.text === text);
   const received = other.rows.find((row) => row.text === text);
-  if (!taken || (!sent && isWaiting(from, to, text))) return { verdict: 'unsent' };
-  if (!sent) return { wrong: `${from.name} lost its own ${text}` };
+  if (!taken) return { verdict: 'unsent' };
+  if (!sent) return judgeUnsent(from, to, text, o.alerted);
+  if (received && !o.heard.get(to)?.has(received.messageId)) {
+    return { wrong: `the inbox of ${to.name} never gave ${text}` };
+  }
   if (received && compareSequences(sent.sequence, received.sequence) === 0) return { verdict: 'as said' };
-  if (isAlerted) return { verdict: 'alert' };
-  if (received && isHoled) return { verdict: 'hole', isDisplaced: true };
+  if (received && o.alerted.size > 0) return { verdict: 'alert' };
+  if (received && o.isHoled) return { verdict: 'hole', isDisplaced: true };
   if (received) return { wrong: `${text} stands at ${place(sent)} and at ${place(received)}, and nothing shows` };
+  if (countsAsDelivered(from, to, sent)) return { wrong: `${text} counts as delivered and is not at ${to.name}` };
   const hole = holeOf(to, from, sent);
   if (hole?.startsWith('a hole')) return { verdict: 'hole' };
+  if (o.alerted.has(to)) return { verdict: 'alert' };
   return { lacks: `${to.name} lacks ${text} at ${place(sent)} n=${sent.n}, ${hole ?? 'no hole'}, and shows nothing` };
+}
+
+/** A message that is not in its sender's history must show there as one that failed, or the device shows why it waits. */
+function judgeUnsent(
+  from: SimulatedDevice,
+  to: SimulatedDevice,
+  text: string,
+  alerted: ReadonlySet<SimulatedDevice>,
+): Judged {
+  const state = outboxState(from, to, text);
+  if (state === undefined) return { wrong: `${from.name} lost its own ${text}` };
+  const isOnline = from.client?.connection.getSnapshot().state === 'online';
+  if (state === 'failed' || !isOnline || alerted.has(from)) return { verdict: 'unsent' };
+  return { wrong: `${text} waits at ${from.name} as ${state} though all is calm, and nothing shows` };
 }
 
 /** What stands with a device and was not said so, or stands twice. */
@@ -114,11 +138,11 @@ function holesOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
   }, 0);
 }
 
-/** Whether a message is shown as one that is not sent. */
-function isWaiting({ store }: SimulatedDevice, peer: SimulatedDevice, text: string): boolean {
+/** How a message stands in the outbox, if it does. */
+function outboxState({ store }: SimulatedDevice, peer: SimulatedDevice, text: string): string | undefined {
   const conversation = store?.conversations.byPeer(peer.account);
-  if (!store || !conversation) return false;
-  return store.outbox.ofConversation(conversation.id).some((row) => Buffer.from(row.content).includes(text));
+  if (!store || !conversation) return undefined;
+  return store.outbox.ofConversation(conversation.id).find((row) => Buffer.from(row.content).includes(text))?.state;
 }
 
 function place({ sequence }: MessageRow): string {

@@ -318,7 +318,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       await untilSaid();
       await run(QUIET_MS);
       if (plan.lie) {
-        const checked = checkLied({ people, sayings });
+        const checked = checkLied({ people, sayings, heard });
         verdicts = checked.verdicts;
         violations.push(...checked.violations);
       } else {

@@ -59,7 +59,8 @@ export class RepairTaker {
     const accounts = new Set([peer, local.address.account]);
     const alerts: string[] = [];
     const taken: Sequence[] = [];
-    for (const item of answer.frames) {
+    // The last first: a frame is sure when the one after it names it, and moves to a later era only before it.
+    for (const item of [...answer.frames].reverse()) {
       const verdict = accounts.has(item.sender.account)
         ? this.#takeFrame(epoch, from.account, answer, item, placing)
         : { refused: 'sender' };

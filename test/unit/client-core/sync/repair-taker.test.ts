@@ -128,6 +128,15 @@ describe('an answer', () => {
     expect(take({ frames: [item(2, at(1, 2))] })).toEqual(nothing);
   });
 
+  test('moves a run of frames that the relay had forgotten, all at once', () => {
+    hold([1, at(1, 1)], [2, at(1, 2)], [3, at(1, 3)], [4, at(2, 4)]);
+    const run = [1, 2, 3];
+    const frames = run.map((n) => item(n, at(2, n)));
+    expect(take({ frames })).toEqual({ frames: true, alerts: [] });
+    const party = store.frames.party(bob, 1);
+    expect(run.map((n) => store.frames.frame(epoch, party, n)?.stands)).toEqual(run.map((n) => at(2, n)));
+  });
+
   test('of a stranger, of no frame, or of another one, is refused', () => {
     hold([1, at(1, 1)], [3, at(1, 3)]);
     expect(take({ frames: [item(2, at(1, 2), { sender: carol, frame: frameOf(carol, 2) })] })).toEqual(
