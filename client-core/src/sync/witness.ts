@@ -133,7 +133,7 @@ export class Witness {
   #judge(epoch: number, claim: SeenClaim, at: Sequence): 'agrees' | 'contradicts' | 'open' {
     const row = this.#on.view(epoch).eras.find(({ era }) => era === claim.era);
     if (row === undefined || missing(row.held, claim).length > 0) return 'open';
-    const judged = judgeSeen(claim, this.#store.frames.hashes(epoch, claim.era, claim.from, claim.to));
+    const judged = judgeSeen(claim, this.#store.frames.seenEntries(epoch, claim.era, claim.from, claim.to));
     if (judged === 'contradicts') {
       this.#on.contradiction({ epoch, party: claim.party, sequence: at, what: contradictions.seen });
     }

@@ -113,7 +113,7 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
   store.receipts.received(epoch, account, 'delivered');
   store.frames.head(epoch, party);
   store.frames.missingN(epoch, party, { from: 1, to: 9 });
-  store.frames.hashes(epoch, parseEra(1), 1, 4);
+  store.frames.seenEntries(epoch, parseEra(1), 1, 4);
   expect(new Set(statements()).size).toBeGreaterThan(40);
   expect(scans()).toEqual([]);
 });

@@ -1,20 +1,22 @@
 import { createHash } from 'node:crypto';
-import { limits, parseEra, sha256 } from '@waxwing/protocol';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { limits, parseAccountId, parseDeviceId, parseEra, parseHandle, sha256 } from '@waxwing/protocol';
 import { expect, test } from 'vitest';
-import type { Store } from '../../../../client-core/src/history/store.ts';
+import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
 import { judgeSeen, newestSeen, unheardOf } from '../../../../client-core/src/sync/seen.ts';
 import type { EpochView } from '../../../../client-core/src/sync/sequencer.ts';
 
 const era = parseEra(5);
-const placed = [7, 8].map((number) => ({ number, hash: sha256(`${number}`) }));
 /** As the protocol says: each number as 8 bytes big-endian, then its frame's hash. */
-const hash = createHash('sha256');
-for (const one of placed) {
-  const number = Buffer.alloc(8);
-  number.writeBigUInt64BE(BigInt(one.number));
-  hash.update(number).update(one.hash);
+function entry(number: number, text: string): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(number));
+  return Buffer.concat([bytes, sha256(text)]);
 }
-const claim = { era, from: 7, to: 8, hash: hash.digest() };
+const entries = Buffer.concat([entry(7, '7'), entry(8, '8')]);
+const claim = { era, from: 7, to: 8, hash: createHash('sha256').update(entries).digest() };
 const view = (to: number): EpochView => ({
   start: { era, number: 1 },
   floor: { era, number: to },
@@ -22,19 +24,44 @@ const view = (to: number): EpochView => ({
 });
 
 test('a claim agrees with the same frames at the same numbers, and is open until all are held', () => {
-  expect(judgeSeen(claim, placed)).toBe('agrees');
-  expect(judgeSeen(claim, placed.slice(1))).toBe('open');
-  expect(judgeSeen(claim, [...placed.slice(0, 1), { number: 8, hash: sha256('other') }])).toBe('contradicts');
+  expect(judgeSeen(claim, entries)).toBe('agrees');
+  expect(judgeSeen(claim, entries.subarray(40))).toBe('open');
+  expect(judgeSeen(claim, Buffer.concat([entry(7, '7'), entry(8, 'other')]))).toBe('contradicts');
 });
 
 test('a device tells of its newest run, and of nothing where a place lacks its frame', () => {
-  const store = (rows: typeof placed) =>
+  const store = (found: Uint8Array) =>
     ({
       coverage: { view: () => ({ ...view(8), eras: [{ era, held: [{ from: 7, to: 8 }], holes: [] }] }) },
-      frames: { hashes: () => rows },
+      frames: { seenEntries: () => found },
     }) as unknown as Store;
-  expect(newestSeen(store(placed), 1)).toEqual(claim);
-  expect(newestSeen(store(placed.slice(1)), 1)).toBeUndefined();
+  expect(newestSeen(store(entries), 1)).toEqual(claim);
+  expect(newestSeen(store(entries.subarray(40)), 1)).toBeUndefined();
+});
+
+test('what stands in the history is what is told of, a frame that stands for another as it came there', () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'waxwing-seen-')), 'device.db');
+  const store = openStore(path, new Uint8Array(32).fill(1), { create: true });
+  const account = parseAccountId('00000000-0000-4000-8000-000000000001');
+  const far = 2 ** 40 + 1;
+  store.transaction(() => {
+    const { id } = store.conversations.ensureDirect(account, 0);
+    const epoch = store.conversations.ensureEpoch(id, 1, parseHandle(Buffer.alloc(32, 7).toString('base64url'))).id;
+    const party = store.frames.party({ account, device: parseDeviceId(1) }, 1);
+    const stand = (n: number, number: number, other?: Uint8Array): void => {
+      const stands = { era, number };
+      store.frames.insertFrame(epoch, party, n, { hash: sha256(`${number}`), ciphertextHash: null, stands });
+      store.frames.insertPlace(epoch, stands, party, n, other);
+    };
+    stand(1, far);
+    stand(2, far + 1, sha256('other'));
+    stand(3, far + 2);
+    const told = (to: number): Uint8Array => store.frames.seenEntries(epoch, era, far, to);
+    expect(told(far + 1)).toEqual(Buffer.concat([entry(far, `${far}`), entry(far + 1, 'other')]));
+    expect(told(far + 9)).toHaveLength(3 * 40);
+    expect(store.frames.seenEntries(epoch, parseEra(6), far, far)).toHaveLength(0);
+  });
+  store.close();
 });
 
 test('numbers beyond what the relay told are unheard of, within bounds', () => {
