@@ -2,17 +2,10 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  encodeContent,
-  encodeFrame,
   encodeRepairAnswer,
   firstPrev,
   frameHash,
-  frameKinds,
-  parseAccountId,
-  parseDeviceId,
   parseEra,
-  parseHandle,
-  parseMessageId,
   sha256,
   type DeviceAddress,
   type RepairAnswer,
@@ -25,29 +18,10 @@ import type { Contacts } from '../../../../client-core/src/sync/contacts.ts';
 import type { SyncContext } from '../../../../client-core/src/sync/context.ts';
 import { Placing } from '../../../../client-core/src/sync/placing.ts';
 import { RepairTaker, type Taken } from '../../../../client-core/src/sync/repair-taker.ts';
+import { alice, at, bob, carol, frameOf, handle, handleOf } from './frames.ts';
 
 const NOW = 1_000;
-const handle = parseHandle(Buffer.from(sha256('alice and bob')).toString('base64url'));
-const address = (who: string): DeviceAddress => ({
-  account: parseAccountId(`00000000-0000-4000-8000-${Buffer.from(sha256(who)).toString('hex').slice(0, 12)}`),
-  device: parseDeviceId(1),
-});
-const [alice, bob, carol] = [address('alice'), address('bob'), address('carol')];
-const at = (era: number, number: number): Sequence => ({ era: parseEra(era), number });
-
-/** Frame n of a device, chained to the one before. */
-function frameOf(sender: DeviceAddress, n: number, o: { prev?: Uint8Array; text?: string } = {}): Uint8Array {
-  const prev = o.prev ?? (n === 1 ? firstPrev(handle, sender) : frameHash(frameOf(sender, n - 1)));
-  return encodeFrame({
-    sender,
-    messageId: parseMessageId(`01890000-0000-7000-8000-${sender.account.slice(-9)}${n.toString(16).padStart(3, '0')}`),
-    kind: frameKinds.content,
-    place: { handle, n, prev, replaces: [] },
-    list: { version: 1, hashPrefix: new Uint8Array(8) },
-    sentAtMs: 1,
-    body: encodeContent({ text: o.text ?? `${n}` }),
-  });
-}
+const toCome = handleOf('to come');
 
 let store: Store;
 let taker: RepairTaker;
@@ -72,7 +46,6 @@ beforeEach(() => {
   taker = new RepairTaker(context, contacts);
 });
 afterEach(() => store.close());
-const toCome = parseHandle(Buffer.from(sha256('to come')).toString('base64url'));
 
 /** Puts bob's frames into the history, as the relay brings them. */
 function hold(...places: readonly (readonly [n: number, at: Sequence])[]): void {
@@ -117,8 +90,7 @@ describe('an answer', () => {
   test('that is none, or of another conversation, is refused; of one to come it is left', () => {
     expect(take(Uint8Array.of(255))).toEqual(refused('unreadable'));
     expect(take({}, carol)).toEqual(refused('handle of another conversation'));
-    const unknown = parseHandle(Buffer.from(sha256('unknown')).toString('base64url'));
-    expect(take({ handle: unknown })).toEqual(refused('handle of another conversation'));
+    expect(take({ handle: handleOf('unknown') })).toEqual(refused('handle of another conversation'));
     expect(take({ handle: toCome })).toEqual(nothing);
   });
 
