@@ -2,6 +2,7 @@
  * `npm run proof:simulation [-- SEEDS FIRST WORKERS TIMES]`: runs so many seeds (5,000) from the first (1), each twice, in two
  * processes; each must hold what was promised, and give the same trace both times. Prints a JSON line for each seed that
  * does not, then one with the counts; exit code 0 if there was none and every fault fired in at least 5 % of the seeds.
+ * How far it is goes to the error output.
  */
 import { faults } from '../../test/simulation/plan.ts';
 import type { SeedReport } from './worker.ts';
@@ -9,6 +10,7 @@ import { runSeeds } from './workers.ts';
 
 const [seeds = 5_000, first = 1, workers = 2, times = 2] = process.argv.slice(2).map(Number);
 const SHARE = 0.05;
+const SEEDS_PER_WORD = 100;
 
 const began = performance.now();
 const fired = new Map<string, number>();
@@ -29,6 +31,7 @@ function take(report: SeedReport): void {
     failed.push(report.seed);
     process.stdout.write(`${JSON.stringify(report)}\n`);
   }
+  if (ran % SEEDS_PER_WORD === 0) process.stderr.write(`${ran} of ${seeds} seeds, ${failed.length} failed\n`);
 }
 
 await runSeeds({ first, count: seeds, workers, times, kind: 'faults' }, take);
