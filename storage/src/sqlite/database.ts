@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { toRow } from './columns.ts';
 
 export type Db = Database.Database;
 
@@ -60,6 +61,19 @@ export function openDatabase(folder: string, name: string, migrations: readonly 
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/**
+ * Brings what SQLite's log holds into the file and cuts the log to nothing: until then it keeps what was deleted. Not while
+ * another program reads the file: false then.
+ */
+export function emptyLog(db: Db): boolean {
+  db.pragma('busy_timeout = 0');
+  try {
+    return toRow(db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get())?.busy === 0;
+  } finally {
+    db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }
 }
 

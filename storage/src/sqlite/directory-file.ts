@@ -1,7 +1,7 @@
 import { sameBytes, type AccountId, type DeviceList } from '@waxwing/protocol';
 import type { NewAccount } from '../directory-store.ts';
 import type { StoreLimits } from '../store-limits.ts';
-import { openDatabase, inTransaction } from './database.ts';
+import { emptyLog, inTransaction, openDatabase } from './database.ts';
 import { createSqliteLists, type SqliteLists } from './lists.ts';
 import { directoryMigrations } from './migrations/directory.ts';
 import { createSqlitePrekeys, type SqlitePrekeys } from './prekeys.ts';
@@ -23,6 +23,8 @@ export type DirectoryFile = {
   part<T>(work: () => T): T;
   /** Deletes some of what is past its time. Whether more may be left. */
   sweep(nowMs: number): boolean;
+  /** What was deleted is then in no file any more. False while another program reads: it stays. */
+  emptyLog(): boolean;
   close(): void;
 };
 
@@ -84,8 +86,9 @@ export function openDirectoryFile(o: {
     },
     part,
     sweep: (nowMs) => inTransaction(db, () => usernames.sweep(nowMs)),
+    emptyLog: () => emptyLog(db),
     close() {
-      db.pragma('wal_checkpoint(TRUNCATE)');
+      emptyLog(db);
       db.close();
     },
   };

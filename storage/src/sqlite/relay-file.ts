@@ -6,7 +6,7 @@ import type { Records } from '../engine/records.ts';
 import type { StoreLimits } from '../store-limits.ts';
 import { bucketOfDevice, bucketOfHandle } from './buckets.ts';
 import { blob, number, text, toRow } from './columns.ts';
-import { inTransaction, openDatabase, type Db } from './database.ts';
+import { emptyLog, inTransaction, openDatabase, type Db } from './database.ts';
 import { createEnvelopes } from './envelopes.ts';
 import { decodeEvents, encodeEvents, noEvents } from './event-codec.ts';
 import { createJournal } from './journal.ts';
@@ -64,6 +64,8 @@ export type RelayFile = {
   step(): boolean;
   /** Deletes a part of what is past its time on disk. Whether more is left to do. Throws if it cannot write. */
   sweep(nowMs: number): boolean;
+  /** What was deleted is then in no file any more. False while another program reads: it stays. */
+  emptyLog(): boolean;
   /** Brings everything to the tables if it can, and closes the file. */
   close(): void;
 };
@@ -252,12 +254,13 @@ export function openRelayFile(o: {
     backlog: () => tails.reduce((sum, tail) => sum + tail.size, rows.size),
     step,
     sweep: (nowMs) => sweeper.sweep(nowMs),
+    emptyLog: () => emptyLog(db),
     close() {
       try {
         age();
         age();
         while (step());
-        db.pragma('wal_checkpoint(TRUNCATE)');
+        emptyLog(db);
       } finally {
         db.close();
       }

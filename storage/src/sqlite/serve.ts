@@ -8,6 +8,8 @@ import { seededBytes } from './seeded-bytes.ts';
 
 /** So many records waiting for their tables call for a step without being told. */
 const BACKLOG_RECORDS = 8_192;
+/** How long SQLite's logs keep what was deleted, if nobody else reads the files. */
+const EMPTY_LOGS_EVERY_MS = 60 * 60 * 1_000;
 
 type Files = { readonly relay: RelayFile; readonly directory: DirectoryFile; readonly close: () => void };
 
@@ -54,6 +56,7 @@ function openFiles({ folder, restored, limits, maxBytes, seed }: FilesOptions): 
 function serve(port: MessagePort, { relay, directory, close }: Files, { limits }: FilesOptions): void {
   const tell = (message: FromWorker): void => port.postMessage(message);
   let sweepMs: number | undefined;
+  let emptiedMs: number | undefined;
   let writing = false;
   let scheduled = false;
   let closed = false;
@@ -67,11 +70,18 @@ function serve(port: MessagePort, { relay, directory, close }: Files, { limits }
       return false;
     }
   };
+  const emptyLogs = (nowMs: number): void => {
+    if (emptiedMs !== undefined && Math.abs(nowMs - emptiedMs) < EMPTY_LOGS_EVERY_MS) return;
+    if (attempt(() => relay.emptyLog()) && attempt(() => directory.emptyLog())) emptiedMs = nowMs;
+  };
   const work = (): void => {
     scheduled = false;
     if (closed) return;
     const nowMs = sweepMs;
-    if (nowMs !== undefined && !attempt(() => relay.sweep(nowMs))) sweepMs = undefined;
+    if (nowMs !== undefined && !attempt(() => relay.sweep(nowMs)) && !attempt(() => directory.sweep(nowMs))) {
+      sweepMs = undefined;
+      emptyLogs(nowMs);
+    }
     if (writing && !attempt(() => relay.step())) writing = false;
     schedule();
   };
@@ -90,10 +100,7 @@ function serve(port: MessagePort, { relay, directory, close }: Files, { limits }
       return;
     }
     tell(processBatch(message, { relay, directory, limits }));
-    if (message.sweep) {
-      sweepMs = message.nowMs;
-      attempt(() => directory.sweep(message.nowMs));
-    }
+    if (message.sweep) sweepMs = message.nowMs;
     if (message.write || (!writing && relay.backlog() > BACKLOG_RECORDS)) {
       relay.age();
       writing = true;

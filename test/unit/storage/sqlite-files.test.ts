@@ -11,6 +11,8 @@ import { ackUpTo, numbersIn, readAll } from '../../contract/reading.ts';
 import type { World } from '../../contract/contract.ts';
 import { createManualRuntime, type ManualRuntime } from '../../support/manual-runtime.ts';
 
+const HOUR_MS = 60 * 60 * 1_000;
+
 let root = '';
 let folder = '';
 let runtime: ManualRuntime;
@@ -154,6 +156,39 @@ describe('what is on disk', () => {
     await settle(storage);
     await storage.close();
     assert.equal(countOnDisk(canary), 0);
+  });
+
+  it('what was acked is gone from the files of a store that is never closed, and still is after a day without work', async () => {
+    const storage = await open();
+    const [ann, bob] = await people(storage, 2);
+    const canary = `canary-${'o'.repeat(2_000)}`;
+    await accepted(storage, sending({ from: ann!, to: [bob!], text: canary }));
+    await settle(storage);
+    await ackUpTo(storage, keyOf(bob!), 1);
+    await settle(storage);
+    assert.ok(countOnDisk(canary) > 0, 'the logs hold it for a while');
+    runtime.advance(HOUR_MS);
+    await settle(storage);
+    assert.equal(countOnDisk(canary), 0);
+    await storage.close();
+  });
+
+  it('another program that reads a file keeps its log, and only for as long as it reads', async () => {
+    const storage = await open();
+    const [ann, bob] = await people(storage, 2);
+    const canary = `canary-${'r'.repeat(2_000)}`;
+    await accepted(storage, sending({ from: ann!, to: [bob!], text: canary }));
+    await settle(storage);
+    const reader = new Database(join(folder, 'relay.db'));
+    reader.exec('BEGIN; SELECT count(*) FROM envelope');
+    await ackUpTo(storage, keyOf(bob!), 1);
+    runtime.advance(HOUR_MS);
+    await settle(storage);
+    assert.ok(countOnDisk(canary) > 0);
+    reader.close();
+    await settle(storage);
+    assert.equal(countOnDisk(canary), 0);
+    await storage.close();
   });
 
   it('what is past its time goes though nobody touches it', async () => {
