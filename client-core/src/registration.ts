@@ -85,7 +85,7 @@ export function prepareAccount(store: Store, runtime: Runtime, o: { server: stri
 
 /**
  * Sends the registration, and again where no answer came. Refused for good, the file is empty again and this rejects
- * with the code; unreachable, the file keeps the registration, for the next `createClient` to finish.
+ * with the code; without a clear answer, the file keeps the registration, for the next `createClient` to finish.
  */
 export async function register(
   store: Store,
@@ -101,14 +101,13 @@ export async function register(
       store.transaction(() => store.device.registered());
       return;
     }
-    const retryable = answer.code === 'unreachable' || answer.code === 'rate_limited' || answer.code === 'unavailable';
-    if (!retryable) store.transaction(() => store.device.forget());
-    if (!retryable || tried === TRIES) {
-      throw new WaxwingError(
-        answer.code,
-        answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs },
-      );
-    }
+    const error = new WaxwingError(
+      answer.code,
+      answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs },
+    );
+    // Whoever cannot tell whether it is registered keeps its keys: it may be.
+    if (!error.retryable) store.transaction(() => store.device.forget());
+    if (!error.retryable || tried === TRIES) throw error;
     const delayMs = answer.retryAfterMs ?? limits.reconnectFirstMs * tried;
     await new Promise<void>((resolve) => void runtime.timers.after(delayMs, resolve));
   }

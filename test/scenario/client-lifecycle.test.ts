@@ -1,7 +1,7 @@
 import { copyFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { addressKey, closeCodes, limits } from '@waxwing/protocol';
-import { createClient, openClient } from '@waxwing/client-core';
+import { createClient, openClient, type HttpResponse } from '@waxwing/client-core';
 import { openStore } from '../../client-core/src/history/store.ts';
 import { addDevice } from '../support/client-second-device.ts';
 import { acquainted, say, shown, talk } from '../support/client-talk.ts';
@@ -14,6 +14,11 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 const stateOf = (device: TestClient) => device.client.connection.getSnapshot().state;
+
+function problem(status: number, code: string): HttpResponse {
+  const headers = { 'content-type': 'application/problem+json' };
+  return { status, headers, body: Buffer.from(JSON.stringify({ status, code })) };
+}
 
 describe('a registration', () => {
   test('that was interrupted is finished by the next createClient, with the same account', async () => {
@@ -39,6 +44,33 @@ describe('a registration', () => {
     await world.wait(client.close());
     await expect(createClient(options)).rejects.toMatchObject({ name: 'DeviceExistsError' });
   });
+
+  const unclear: readonly (readonly [string, HttpResponse])[] = [
+    ['a proxy that gave up waiting', { status: 524, headers: {}, body: new Uint8Array() }],
+    ['a server that failed after it had done it', problem(500, 'internal')],
+    ['a full disk', problem(507, 'store_full')],
+    ['a page of some proxy', { status: 201, headers: {}, body: Buffer.from('<html>hello</html>') }],
+  ];
+  test.each(unclear)(
+    'that was done, and answered by %s, is finished by the next createClient',
+    async (_who, answer) => {
+      const device = await world.create();
+      await world.wait(device.client.close());
+      const path = `${device.path}.new`;
+      const store = { path, key: device.key };
+      const options = { server: worldOrigin, username: 'alice.01', store, runtime: device.runtime };
+      device.http = async (request, send) => {
+        await send(request);
+        return answer;
+      };
+      await expect(world.wait(createClient(options))).rejects.toMatchObject({ retryable: true });
+      device.http = (request, send) => send(request);
+      const client = await world.wait(createClient(options));
+      await world.wait(client.connect());
+      expect((await world.wait(client.direct('alice.01'))).peer).toBe(client.account);
+      await world.wait(client.close());
+    },
+  );
 
   test('that is refused leaves a file in which another can succeed', async () => {
     const first = await world.create();
