@@ -107,10 +107,11 @@ export function pendingStatus(row: OutboxRow): MessageStatus {
   return { state: 'failed', code: row.failure !== null && isErrorCode(row.failure) ? row.failure : 'cancelled' };
 }
 
-/** How far a sent message is, by what the peer's receipts say. */
+/** How far a sent message is, by what the peer's receipts say; one to oneself is with its peer, and read. */
 export function sentStatus(store: Store, row: MessageRow): MessageStatus {
   const peer = store.conversations.byId(row.conversation)?.peer;
   if (peer === undefined) return { state: 'sent' };
+  if (peer === row.from) return { state: 'read' };
   const kinds = ['read', 'delivered'] as const;
   const reached = kinds.find((kind) => reaches(store.receipts.received(row.epoch, peer, kind), row.n));
   return { state: reached ?? 'sent' };

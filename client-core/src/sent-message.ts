@@ -41,11 +41,11 @@ export function createSentMessage(id: MessageId, parts: Parts): SentMessage {
       const value = await until(status, done, AbortSignal.any(signals));
       if (value.state === 'failed') throw new SendFailedError(value.code);
     },
-    retry() {
-      if (parts.closing.aborted) return Promise.reject(new ClosedError());
-      parts.retry(id);
-      return Promise.resolve();
-    },
+    retry: () =>
+      Promise.resolve().then(() => {
+        if (parts.closing.aborted) throw new ClosedError();
+        parts.retry(id);
+      }),
     cancel: () =>
       parts.closing.aborted ? Promise.reject(new ClosedError()) : unlessClosed(parts.cancel(id), parts.closing),
   };

@@ -50,6 +50,16 @@ describe('a full disk', () => {
     expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'no room']);
   });
 
+  test('refuses to try a message again with a rejection', async () => {
+    const { alice, bob, disk } = await full();
+    const sent = await say(world, bob, alice, 'kept');
+    disk.full = true;
+    let retrying: Promise<void> | undefined;
+    expect(() => (retrying = sent.retry())).not.toThrow();
+    await expect(retrying).rejects.toMatchObject({ code: 'store_full' });
+    disk.full = false;
+  });
+
   test('refuses a send with an error, and lets it through afterwards', async () => {
     const { alice, bob, disk } = await full();
     const conversation = await talk(world, bob, alice);

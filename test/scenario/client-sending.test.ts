@@ -401,7 +401,7 @@ test('a note to self is sent without any ciphertext, and is in the history', asy
   const notes = await world.wait(alice.client.direct(alice.client.account));
   alice.link.ups.length = 0;
   const sent = await notes.send({ text: 'milk' });
-  await world.wait(sent.reached('sent'));
+  await world.wait(sent.reached('delivered'));
   const [submit] = submits(alice.link.ups);
   if (!submit) throw new Error('a submit');
   expect(decodeSubmitBody(submit.body).recipients).toMatchObject([{ account: alice.client.account, devices: [] }]);
