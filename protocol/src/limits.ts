@@ -109,6 +109,7 @@ export const limits = {
   nicknameMaxLength: 32,
   sequenceHoldMs: 2 * SECOND,
   heldMaxEntries: 10_000,
+  heldMaxBytes: 64 * MiB,
   heldMaxAgeMs: 30 * DAY,
   receiptDelayMinMs: 500,
   receiptDelayMaxMs: 3 * SECOND,

@@ -1,6 +1,6 @@
-import { parseAccountId, parseDeviceId, type AccountId, type DeviceAddress } from '@waxwing/protocol';
+import { limits, parseAccountId, parseDeviceId, type AccountId, type DeviceAddress } from '@waxwing/protocol';
 import type { Db } from './database.ts';
-import { blob, integer, text } from './row.ts';
+import { blob, integer, integerOrNull, text } from './row.ts';
 
 /** Why ciphertext is held: the sender's device is in no verified list yet, or libsignal could not read it. */
 export type HeldReason = 'unlisted device' | 'undecryptable';
@@ -44,8 +44,14 @@ export class HeldStore {
     return row !== undefined;
   }
 
-  of(account: AccountId): HeldRow[] {
-    const rows = this.#db.all('SELECT id, account, device, envelope FROM held WHERE account = ? ORDER BY id', account);
+  /** What is held of an account behind this id, the oldest first, so many at a time. */
+  of(account: AccountId, afterId = 0, limit: number = limits.drainBatchEntries): HeldRow[] {
+    const rows = this.#db.all(
+      'SELECT id, account, device, envelope FROM held WHERE account = ? AND id > ? ORDER BY id LIMIT ?',
+      account,
+      afterId,
+      limit,
+    );
     return rows.map((row) => ({
       id: integer(row, 'id'),
       sender: { account: parseAccountId(text(row, 'account')), device: parseDeviceId(integer(row, 'device')) },
@@ -62,9 +68,18 @@ export class HeldStore {
     this.#db.run('DELETE FROM held WHERE id = ?', id);
   }
 
-  /** Drops what is older than a time, and the oldest beyond a count. Its numbers stay holes. */
-  age(olderThanMs: number, maxEntries: number): void {
+  /** Drops what is older than a time, and the oldest beyond `heldMaxEntries` and `heldMaxBytes`. Its numbers stay holes. */
+  age(olderThanMs: number): void {
     this.#db.run('DELETE FROM held WHERE since_ms < ?', olderThanMs);
-    this.#db.run('DELETE FROM held WHERE id NOT IN (SELECT id FROM held ORDER BY id DESC LIMIT ?)', maxEntries);
+    const last = this.#db.get(
+      `SELECT max(id) AS id FROM
+         (SELECT id, row_number() OVER newest AS count, sum(length(envelope)) OVER newest AS bytes FROM held
+          WINDOW newest AS (ORDER BY id DESC))
+       WHERE count > ? OR bytes > ?`,
+      limits.heldMaxEntries,
+      limits.heldMaxBytes,
+    );
+    const id = last && integerOrNull(last, 'id');
+    if (typeof id === 'number') this.#db.run('DELETE FROM held WHERE id <= ?', id);
   }
 }

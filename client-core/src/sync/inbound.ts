@@ -1,4 +1,5 @@
 import {
+  addressKey,
   frameHash,
   limits,
   sameBytes,
@@ -101,9 +102,8 @@ export class Inbound {
 
   /** Tries what is held of an account again: its list or its session changed. */
   async retryHeld(account: AccountId): Promise<void> {
-    const held = this.#stopped ? [] : this.#context.store.held.of(account);
-    for (let at = 0; at < held.length && !this.#stopped; at += limits.drainBatchEntries) {
-      const batch = held.slice(at, at + limits.drainBatchEntries);
+    const { held } = this.#context.store;
+    for (let batch = held.of(account); batch.length > 0 && !this.#stopped; batch = held.of(account, batch.at(-1)?.id)) {
       await this.#take(
         batch.map((row) => ({ ...readEnvelope(row.envelope), heldId: row.id })),
         undefined,
@@ -239,7 +239,10 @@ export class Inbound {
   ): boolean {
     const { store } = this.#context;
     const earlier = batch.some(
-      ([item, outcome]) => outcome.type === 'read' && sameBytes(item.ciphertextHash, ciphertextHash),
+      ([item, outcome]) =>
+        outcome.type === 'read' &&
+        sameBytes(item.ciphertextHash, ciphertextHash) &&
+        isSamePlace(outcome.envelope, envelope),
     );
     if (earlier) return true;
     const epoch = store.conversations.epochByHandle(envelope.handle);
@@ -263,6 +266,7 @@ export class Inbound {
     const placing = new Placing(store, nowMs);
     let received = false;
     let committed: Position | undefined;
+    let isHeld = false;
     const newSessions = new Set<AccountId>();
     for (const [item, outcome] of outcomes) {
       const alert = (what: string) => {
@@ -294,12 +298,14 @@ export class Inbound {
         case 'hold':
           if (this.#isFilled(outcome.envelope)) break;
           store.held.keep(outcome.envelope.sender, outcome.reason, item.ciphertextHash, item.bytes, nowMs);
+          isHeld = true;
           this.#hole(placing, outcome.envelope, outcome.reason);
           break;
       }
       if (item.heldId !== undefined && outcome.type !== 'hold') store.held.remove(item.heldId);
       committed = item.position ?? committed;
     }
+    if (isHeld) store.held.age(nowMs - limits.heldMaxAgeMs);
     placing.finish();
     if (placing.released) store.consumers.offerToWaiting(store.messages.lastInbox());
     if (committed) store.device.setCommitted(committed);
@@ -383,4 +389,11 @@ export class Inbound {
     const { timers } = this.#context;
     await new Promise<void>((resolve) => void timers.after(limits.reconnectFirstMs, resolve));
   }
+}
+
+/** Whether both are the same n of one device under one handle. */
+function isSamePlace(a: Envelope, b: SequencedEnvelope): boolean {
+  return (
+    a.type === 'sequenced' && a.handle === b.handle && a.n === b.n && addressKey(a.sender) === addressKey(b.sender)
+  );
 }

@@ -169,11 +169,13 @@ export class RepairTaker {
   /** Ciphertext that is held for a number which is filled now is of no more use. */
   #dropHeld(account: AccountId, { handle }: EpochRow, taken: readonly Sequence[]): void {
     const { held } = this.#context.store;
-    for (const { id, envelope } of held.of(account)) {
-      const of = decodeEnvelope(envelope);
-      if (of.type !== 'sequenced' || of.handle !== handle) continue;
-      const { era, number } = of.sequence;
-      if (taken.some((sequence) => sequence.era === era && sequence.number === number)) held.remove(id);
+    for (let some = held.of(account); some.length > 0; some = held.of(account, some.at(-1)?.id)) {
+      for (const { id, envelope } of some) {
+        const of = decodeEnvelope(envelope);
+        if (of.type !== 'sequenced' || of.handle !== handle) continue;
+        const { era, number } = of.sequence;
+        if (taken.some((sequence) => sequence.era === era && sequence.number === number)) held.remove(id);
+      }
     }
   }
 }
