@@ -18,8 +18,12 @@ import {
   say,
   sayAll,
   shown,
+  submitsOf,
 } from '../support/client-talk.ts';
 import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 let world: ClientWorld;
 let alice: TestClient;
@@ -111,6 +115,59 @@ describe('a relay that', () => {
     await sayAll(world, alice, bob, 'two');
     await world.run(3_000);
     expect(alerts(bob)).toEqual([contradictions.seen]);
+  });
+
+  test.each([
+    ['in an envelope', 3 * DAY_MS],
+    ['in an envelope, further than a clock can go', Number.MAX_SAFE_INTEGER - Date.UTC(2030, 1)],
+  ])('tells of an era that is yet to come ends no conversation (%s)', async (_where, aheadMs) => {
+    const far = changeSequenced((envelope) => ({
+      ...envelope,
+      sequence: { ...envelope.sequence, era: parseEra(envelope.sequence.era + aheadMs) },
+    }));
+    bob.link.down = far;
+    await sayAll(world, alice, bob, 'lied about');
+    await world.run(5_000);
+    bob.link.down = (down) => [down];
+    await sayAll(world, bob, alice, 'one', 'two');
+    await sayAll(world, alice, bob, 'next');
+    await world.run(5_000);
+    expect((await shown(world, alice, bob)).filter((item) => !item.startsWith('['))).toEqual(
+      expect.arrayContaining(['lied about', 'one', 'two', 'next']),
+    );
+    expect(await shown(world, bob, alice)).toEqual(expect.arrayContaining(['lied about', 'one', 'two', 'next']));
+    expect(alerts(bob)).toContain('an era ahead of its time');
+  });
+
+  test('gives one ciphertext as two messages at once shows a hole for the second', async () => {
+    bob.link.down = (down) => {
+      if (!deliversN(down, 2) || down.type !== 'deliver') return [down];
+      const envelope = decodeEnvelope(down.envelope);
+      if (envelope.type !== 'sequenced') return [down];
+      const { sequence } = envelope;
+      const again = { ...envelope, n: 3, sequence: { ...sequence, number: sequence.number + 1 } };
+      const position = { ...down.position, number: down.position.number + 1 };
+      return [down, { ...down, position, envelope: encodeEnvelope(again) }];
+    };
+    await sayAll(world, alice, bob, 'once');
+    await world.run(3_000);
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'once', '[1 undecryptable]']);
+  });
+
+  test('wants to be left alone for a month is asked again after an hour or two', async () => {
+    alice.link.up = (up) => {
+      if (up.type !== 'submit' || up.n !== 2) return [up];
+      const { request } = up;
+      alice.link.say({ type: 'rejected', request, code: 'rate_limited', retryAfterMs: 2 ** 32 - 1, mismatches: [] });
+      return [];
+    };
+    const sent = await say(world, alice, bob, 'refused for a month');
+    await world.run(10_000);
+    alice.link.up = (up) => [up];
+    await world.run(HOUR_MS / 2);
+    expect(submitsOf(alice, 2)).toEqual([]);
+    await world.run(HOUR_MS * 1.1);
+    expect(sent.status.getSnapshot().state).toBe('delivered');
   });
 
   test('gives an old message again under a new number is found out at once', async () => {

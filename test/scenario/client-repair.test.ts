@@ -114,6 +114,26 @@ describe('a hole fills by itself, and both histories are equal', () => {
     await expectEqual('two', 'three');
   });
 
+  test('after mail that went while the device was online, with the reason that the relay gave, and no later hole has it', async () => {
+    const marks = [{ from: 1, to: 9, count: 1, reason: 'expired' as const }];
+    bob.link.down = (down) => (deliversN(down, 2) ? [] : [down]);
+    await sayAll(world, alice, bob, 'two');
+    bob.link.down = (down) => [down];
+    alice.link.offline = true;
+    alice.link.cut();
+    bob.link.say({ type: 'marks', marks });
+    await world.run(5_000);
+    expect(holesOf(bob)).toMatchObject([{ count: 1, reason: 'expired' }]);
+    alice.link.offline = false;
+    await world.until(() => alice.client.connection.getSnapshot().state === 'online');
+    await world.run(30_000);
+    await expectEqual('two');
+    bob.link.down = (down) => (deliversN(down, 3) ? [] : [down]);
+    await sayAll(world, alice, bob, 'three', 'four');
+    await world.run(3_000);
+    expect(holesOf(bob)).toMatchObject([{ reason: 'expired' }, { count: 1, reason: 'awaiting sender' }]);
+  });
+
   test.each([true, false])(
     'after a relay that lost its store, also its newest (a message follows: %s)',
     async (follows) => {

@@ -1,6 +1,7 @@
 import {
   addressKey,
   decodeSignedDeviceList,
+  limits,
   type AccountBundlesJson,
   type AccountId,
   type DeviceAddress,
@@ -21,6 +22,9 @@ import { unlessMalformed } from './unless-malformed.ts';
 /** How long a list that lacks a sender's device is not asked for again. */
 const REFETCH_MS = 60_000;
 
+/** How an account's bundles were last asked for, where no answer came: so they are asked for again. */
+type BundleAsk = { readonly key: string; readonly askedMs: number; readonly notBeforeMs: number };
+
 /** `missing`: no such account. `refused`: the server's list must not be used. */
 export type Fetched = 'newer' | 'same' | 'missing' | 'refused' | 'unreachable';
 
@@ -31,6 +35,7 @@ export class Contacts {
   readonly #kept = new Map<AccountId, KeptList>();
   readonly #epochs = new Map<AccountId, { readonly list: KeptList; readonly epoch: DirectEpoch | undefined }>();
   readonly #askedAtMs = new Map<string, number>();
+  readonly #bundleAsks = new Map<AccountId, BundleAsk>();
   readonly #onNewer: (account: AccountId) => void;
   #stopped = false;
 
@@ -96,9 +101,15 @@ export class Contacts {
   async fetch(account: AccountId): Promise<Fetched> {
     if (this.#stopped) return 'unreachable';
     const known = this.#version(account);
+    const claimed = this.#context.store.lists.claim(account)?.version ?? 0;
     const answer = await this.#keyserver.deviceList(account);
     if (!answer.ok) return answer.code === 'not_found' ? 'missing' : 'unreachable';
-    return this.#take(account, answer.value.deviceList, known);
+    const fetched = this.#take(account, answer.value.deviceList, known);
+    // The devices of the account have told of a newer list than the server knows of.
+    if (fetched === 'same' && this.#version(account) < claimed) {
+      this.#alert({ account, what: 'device list withheld: an older one than its devices have' });
+    }
+    return fetched;
   }
 
   /** Like `fetch`, for a sender's device that no list names yet; at most once a minute for each. */
@@ -115,19 +126,41 @@ export class Contacts {
 
   /**
    * Fetches bundles of an account. `bundles` holds the devices of the verified list and no others; where the list that
-   * came along must not be used there are none.
+   * came along must not be used there are none. Not before the server's wish; without an answer, as the same request
+   * again, which takes no further one-time keys.
    */
   async fetchBundles(account: AccountId): Promise<{ fetched: Fetched; bundles: Bundles }> {
-    if (this.#stopped) return { fetched: 'unreachable', bundles: new Map() };
-    const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
+    if (this.#stopped || this.restMs(account) > 0) return { fetched: 'unreachable', bundles: new Map() };
+    const nowMs = this.#context.clock.now();
+    const ask = this.#bundleAsk(account, nowMs);
     const known = this.#version(account);
-    const answer = await this.#keyserver.bundles([account], key);
-    if (!answer.ok) return { fetched: 'unreachable', bundles: new Map() };
+    const answer = await this.#keyserver.bundles([account], ask.key);
+    if (!answer.ok) {
+      const restMs = Math.min(answer.retryAfterMs ?? 0, limits.retryAfterMaxMs);
+      this.#bundleAsks.set(account, { ...ask, notBeforeMs: nowMs + restMs });
+      return { fetched: 'unreachable', bundles: new Map() };
+    }
+    this.#bundleAsks.delete(account);
     const found = answer.value.bundles.find((bundle) => bundle.account === account);
     if (found === undefined) return { fetched: 'missing', bundles: new Map() };
     const fetched = this.#take(account, found.deviceList, known);
     if (fetched === 'refused' || fetched === 'unreachable') return { fetched, bundles: new Map() };
     return { fetched, bundles: this.#listed(account, found) };
+  }
+
+  /** How long the server wants not to be asked for an account's bundles. */
+  restMs(account: AccountId): number {
+    const ask = this.#bundleAsks.get(account);
+    const leftMs = ask ? ask.notBeforeMs - this.#context.clock.now() : 0;
+    // A clock that was set back is not waited for.
+    return leftMs > limits.retryAfterMaxMs ? 0 : Math.max(0, leftMs);
+  }
+
+  #bundleAsk(account: AccountId, nowMs: number): BundleAsk {
+    const last = this.#bundleAsks.get(account);
+    if (last && Math.abs(nowMs - last.askedMs) < limits.idempotencyKeyMs) return last;
+    const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
+    return { key, askedMs: nowMs, notBeforeMs: last?.notBeforeMs ?? 0 };
   }
 
   #listed(account: AccountId, found: AccountBundlesJson): Bundles {

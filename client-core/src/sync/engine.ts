@@ -41,6 +41,8 @@ export class SyncEngine {
   readonly #onCaughtUp: () => void;
   #link: RelayLink | undefined;
   #mailIsGone = false;
+  /** The mailbox was read to its end at this connection. */
+  #isCaughtUp = false;
   /** What goes on beside the walks, in and out. */
   readonly #tasks = new Set<Promise<void>>();
   #stopped = false;
@@ -85,7 +87,10 @@ export class SyncEngine {
   readonly linkEvents: Omit<LinkEvents, 'stateChanged'> = {
     ready: (ready) => this.#ready(ready),
     delivered: (deliveries: readonly Deliver[]) => this.#inbound.deliver(deliveries),
-    marked: (marks: readonly Mark[]) => this.#marked(marks),
+    marked: (marks: readonly Mark[]) => {
+      this.#marked(marks);
+      if (this.#isCaughtUp) this.#beside(() => this.#lookForLost());
+    },
     drained: () => this.#inbound.drained(),
     prekeysLow: () => this.#prekeys.topUp(),
     mailboxRestarted: () => this.#restarted(),
@@ -145,6 +150,7 @@ export class SyncEngine {
     this.#beside(() => this.#onReady());
     this.#inbound.connected();
     this.#mailIsGone = false;
+    this.#isCaughtUp = false;
     this.#gaps.settled();
     if (mailboxRestarted) this.#restarted();
     this.#marked(marks);
@@ -171,13 +177,13 @@ export class SyncEngine {
   async #caughtUp(): Promise<void> {
     const { store, clock } = this.#context;
     this.#onCaughtUp();
+    this.#isCaughtUp = true;
     this.#gaps.live();
-    if (this.#mailIsGone) await this.#lookForTails(this.#handles());
+    await this.#lookForLost();
     if (this.#stopped) return;
-    this.#gaps.settled();
     if (this.#link) this.#heads.live(this.#link);
     this.#beside(() => this.#repair.live());
-    store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs, limits.heldMaxEntries));
+    store.transaction(() => store.held.age(clock.now() - limits.heldMaxAgeMs));
     for (const account of store.lists.claimed()) await this.contacts.fetch(account);
     for (const account of store.held.accounts('unlisted device')) {
       const fetched = await this.contacts.fetch(account);
@@ -185,6 +191,13 @@ export class SyncEngine {
       // A newer list has seen to it already; the list may also have come before, without what was held being tried.
       if (fetched === 'same') await this.#inbound.retryHeld(account);
     }
+  }
+
+  /** Where mail is gone, its tail may be: what is found missing now has that reason, and what is later has not. */
+  async #lookForLost(): Promise<void> {
+    if (this.#mailIsGone) await this.#lookForTails(this.#handles());
+    this.#mailIsGone = false;
+    this.#gaps.settled();
   }
 
   #handles(): Handle[] {

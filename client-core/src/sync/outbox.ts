@@ -7,8 +7,10 @@ import {
   type Accepted,
   type AccountId,
   type DeviceBundleJson,
+  type EraNumber,
   type MessageId,
   type Rejected,
+  type Sequence,
 } from '@waxwing/protocol';
 import type { FramedRow, OutboxRow } from '../history/outbox.ts';
 import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
@@ -18,12 +20,16 @@ import type { Bundles } from './bundles.ts';
 import type { Framing } from './framing.ts';
 import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
+import { floorBefore } from './sequencer.ts';
 import { settle } from './settle.ts';
 import { tellFull, tellPlaced } from './told.ts';
 import { Underway } from './underway.ts';
 import { oldestUnanswered, room } from './window.ts';
 
 const RETRY_MS = 1_000;
+/** What a relay that is honest now says of one that was not, or of its own clock. */
+const FAR_ERA = 'an era ahead of its time';
+
 /**
  * The way out (I-9): rows are framed when connected and within the window, submitted, and resubmitted with the same
  * bytes until their outcome is known.
@@ -37,6 +43,8 @@ export class Outbox {
   readonly #underway: Underway;
   /** Refusals that are being seen to. */
   readonly #settling = new Set<Promise<void>>();
+  /** By epoch, the first era that the relay does not take as a floor: it lies ahead of its time. */
+  readonly #farEras = new Map<number, EraNumber>();
   #accepted: { row: FramedRow; accepted: Accepted }[] = [];
   #pumping: Promise<void> | undefined;
   #again = false;
@@ -159,15 +167,22 @@ export class Outbox {
     const attempt = store.outbox.attempt(row.id, row.attempt);
     if (attempt === undefined) throw new TypeError('a framed message has no attempt');
     const { handle } = store.conversations.epochById(row.epoch);
-    const { floor } = store.coverage.view(row.epoch);
+    const floor = this.#floor(row.epoch);
     const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);
     this.#underway.begin(row.id, row.attempt);
     void link
       .submit({ handle, n: row.n, attempt: row.attempt, oldest, body: attempt.body, ...(floor && { floor }) })
-      .then((answer) => this.#answered(link, row, answer));
+      .then((answer) => this.#answered(link, row, answer, floor));
   }
 
-  #answered(link: RelayLink, row: FramedRow, answer: SubmitAnswer): void {
+  /** What the relay must number above: the highest sequence known of, in the eras that it takes. */
+  #floor(epoch: number): Sequence | undefined {
+    const view = this.#context.store.coverage.view(epoch);
+    const far = this.#farEras.get(epoch);
+    return far !== undefined && view.floor && view.floor.era >= far ? floorBefore(view, far) : view.floor;
+  }
+
+  #answered(link: RelayLink, row: FramedRow, answer: SubmitAnswer, floor: Sequence | undefined): void {
     if (link !== this.#link || !this.#underway.isAt(row.id, row.attempt)) return;
     if (answer.type === 'lost') {
       this.#underway.end(row.id);
@@ -179,7 +194,7 @@ export class Outbox {
       this.pump();
       return;
     }
-    const settling = this.#rejected(row, answer)
+    const settling = this.#rejected(row, answer, floor)
       .catch((error: unknown) => this.#storeFailed(row, error))
       .finally(() => {
         this.#settling.delete(settling);
@@ -188,13 +203,17 @@ export class Outbox {
     this.#settling.add(settling);
   }
 
-  async #rejected(row: FramedRow, { code, retryAfterMs }: Rejected): Promise<void> {
+  async #rejected(row: FramedRow, { code, retryAfterMs }: Rejected, floor: Sequence | undefined): Promise<void> {
     if (code === 'mismatch') {
       if (await this.#renew(row)) this.#underway.end(row.id);
       else this.#underway.wait(row, RETRY_MS);
       return;
     }
     this.#underway.end(row.id);
+    if (code === 'floor_ahead' && floor) {
+      await this.#distrustEra(row, floor.era);
+      return;
+    }
     if (code === 'out_of_order') {
       // Whatever is lower goes first; if this was the lowest, the relay is asked again after a while.
       const lowest = oldestUnanswered(this.#context.store.outbox.framedIn(row.epoch), row.n) === row.n;
@@ -206,6 +225,21 @@ export class Outbox {
       return;
     }
     await this.#fail(row, code);
+  }
+
+  /** An era was told of that has not come: the conversation goes on below it, and the history says so. */
+  async #distrustEra({ epoch, conversation }: FramedRow, era: EraNumber): Promise<void> {
+    const { store, work, clock } = this.#context;
+    const known = this.#farEras.get(epoch);
+    if (known !== undefined && known <= era) return;
+    this.#farEras.set(epoch, era);
+    const placing = await work.run(() => () => {
+      const placed = new Placing(store, clock.now());
+      const peer = store.conversations.byId(conversation)?.peer;
+      if (peer) placed.alarm({ account: peer, what: FAR_ERA });
+      return placed;
+    });
+    tellPlaced(this.#context, placing);
   }
 
   /** The disk refused a step that an answer asked for: the submit goes again later, and is answered again. */
@@ -247,7 +281,10 @@ export class Outbox {
     const peer = store.conversations.byId(conversation)?.peer;
     if (peer === undefined || this.#windowRoom(peer) === 0) return;
     const bundles = await this.#prepare(peer);
-    if (typeof bundles === 'string') return this.#cannotPrepare(conversation, bundles);
+    if (typeof bundles === 'string') {
+      this.#cannotPrepare(conversation, peer, bundles);
+      return;
+    }
     const framed = await work.run(async (overlay) => {
       const epoch = this.#contacts.epoch(peer);
       if (epoch === undefined) return () => 0;
@@ -326,9 +363,10 @@ export class Outbox {
     return all;
   }
 
-  async #cannotPrepare(conversation: number, why: 'missing' | 'later'): Promise<void> {
+  #cannotPrepare(conversation: number, peer: AccountId, why: 'missing' | 'later'): void {
     if (why === 'later') {
-      this.#underway.wakeAfter(RETRY_MS);
+      const restMs = Math.max(...this.#framing.accountsOf(peer).map((account) => this.#contacts.restMs(account)));
+      this.#underway.wakeAfter(Math.max(RETRY_MS, restMs));
       return;
     }
     const { store, bus } = this.#context;
@@ -338,7 +376,6 @@ export class Outbox {
       }
     });
     bus.tell({ conversations: new Set([conversation]), inbox: false });
-    return Promise.resolve();
   }
 
   /** After a mismatch: the next attempt of every framed row of the conversation, against the newest lists. */

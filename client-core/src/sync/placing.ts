@@ -1,4 +1,4 @@
-import { compareSequences, limits, sameBytes, type Sequence } from '@waxwing/protocol';
+import { compareSequences, sameBytes, type Sequence } from '@waxwing/protocol';
 import type { ChainHoleRow, HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/messages.ts';
 import type { Store } from '../history/store.ts';
@@ -17,6 +17,7 @@ import {
   type Gap,
   type Met,
 } from './sequencer.ts';
+import { believed } from './seen.ts';
 import { standFor, Witness, type FrameClaims } from './witness.ts';
 
 /** A frame that was read, or sent and accepted, and where the relay put it. */
@@ -220,12 +221,13 @@ export class Placing {
     if (message) messages.move(message, stands);
   }
 
-  /** A device says that it sent frames up to n: those that are missing are a hole, at most `seenMaxNumbers` of them. */
-  sentUpTo(epoch: number, party: number, n: number): void {
+  /** A device says that it sent frames up to n: those that are missing are a hole, as far as it is believed. */
+  sentUpTo(epoch: number, party: number, claimed: number): void {
     const { frames, coverage } = this.#store;
     const view = this.view(epoch);
     const row = view.eras.at(-1);
-    if (row === undefined || n - frames.head(epoch, party) > limits.seenMaxNumbers) return;
+    if (row === undefined) return;
+    const n = believed(claimed, frames.head(epoch, party));
     if (coverage.chainHoles(epoch).some((hole) => hole.party === party && hole.toN >= n)) return;
     const last = Math.max(toldOf(view, row.era) ?? 0, highest(row.holes));
     this.#chain(epoch, party, n, { era: row.era, number: last + 1 });

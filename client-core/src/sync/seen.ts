@@ -28,12 +28,21 @@ function isWhole(entries: Uint8Array, { from, to }: Range): boolean {
 }
 
 /**
- * The numbers that a claim tells of and the relay did not. A contact can make nobody wait for more than `seenMaxNumbers`
- * of them, nor for eras that the relay never named.
+ * How far a contact is believed that there is more than is known of: a step of `seenMaxNumbers` towards what it says, and
+ * not at all of more than a mailbox can lose.
+ */
+export function believed(claimed: number, known: number): number {
+  if (claimed > known + limits.repairAheadMaxEntries) return known;
+  return Math.min(claimed, known + limits.seenMaxNumbers);
+}
+
+/**
+ * The numbers that a claim tells of and the relay did not, as far as it is believed; none of eras that the relay never
+ * named.
  */
 export function unheardOf(view: EpochView, { era, to }: Pick<Seen, 'era' | 'to'>): readonly Gap[] {
   const told = toldOf(view, era);
   const row = view.eras.find((other) => other.era === era);
-  if (row === undefined || told === undefined || to - told > limits.seenMaxNumbers) return [];
-  return missing(row.holes, { from: told + 1, to }).map((range) => ({ ...range, era }));
+  if (row === undefined || told === undefined) return [];
+  return missing(row.holes, { from: told + 1, to: believed(to, told) }).map((range) => ({ ...range, era }));
 }

@@ -88,6 +88,14 @@ export function gapKind(view: EpochView, unansweredOwn: number): 'none' | 'in fl
   return open <= unansweredOwn ? 'in flight' : 'waiting';
 }
 
+/** The highest sequence known of in the eras before this one. */
+export function floorBefore(view: EpochView, era: EraNumber): Sequence | undefined {
+  const before = view.eras
+    .filter((row) => row.era < era)
+    .map((row) => ({ era: row.era, number: toldOf(view, row.era) ?? 0 }));
+  return before.findLast(({ number }) => number > 0);
+}
+
 /**
  * Which of two places of one message stands (I-10): the earlier, unless the store forgot it, which the later era's
  * predecessor, or one between, shows by being unknown or below the earlier place.

@@ -1,5 +1,8 @@
-import { randomFraction } from '@waxwing/protocol';
+import { limits, randomFraction } from '@waxwing/protocol';
 import type { SyncContext } from './context.ts';
+
+/** A wait that ends at a time; one without ends when another row is answered. */
+type Wait = { readonly cancel?: () => void };
 
 /**
  * Which outbox rows have a submit under way, and which wait before they are submitted again: for another row's answer,
@@ -10,8 +13,8 @@ export class Underway {
   readonly #wake: () => void;
   /** By row, the attempt that its submit carries. */
   readonly #attempts = new Map<number, number>();
-  readonly #waiting = new Set<number>();
-  #cancelTimer: (() => void) | undefined;
+  readonly #waits = new Map<number, Wait>();
+  #next: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   #stopped = false;
 
   /** `wake` is called when a time is over. */
@@ -35,40 +38,59 @@ export class Underway {
 
   end(id: number): void {
     this.#attempts.delete(id);
+    this.#waits.get(id)?.cancel?.();
+    this.#waits.delete(id);
   }
 
-  /** The row is not submitted again before another is answered, or the time is over. */
+  /** The row is not submitted again before this time is over; without one, before another row is answered. */
   wait(row: { readonly id: number; readonly attempt: number }, afterMs?: number): void {
+    this.end(row.id);
+    if (this.#stopped) return;
     this.#attempts.set(row.id, row.attempt);
-    this.#waiting.add(row.id);
-    if (afterMs !== undefined) this.wakeAfter(afterMs);
+    const isOver = (): void => {
+      this.end(row.id);
+      this.#wake();
+    };
+    this.#waits.set(
+      row.id,
+      afterMs === undefined ? {} : { cancel: this.#context.timers.after(this.#jittered(afterMs), isOver) },
+    );
   }
 
-  /** A row was answered: what waited may go. */
+  /** A row was answered: what waited for that may go. */
   endWaits(): void {
-    for (const id of this.#waiting) this.#attempts.delete(id);
-    this.#waiting.clear();
+    for (const [id, { cancel }] of this.#waits) if (cancel === undefined) this.end(id);
   }
 
-  /** Ends the waits after this time and half as much again at random; while one runs, a further call changes nothing. */
+  /** Wakes after this time and up to half as much again at random, or earlier if a call before this one wants that. */
   wakeAfter(afterMs: number): void {
-    if (this.#cancelTimer || this.#stopped) return;
-    const jittered = afterMs * (1 + randomFraction(this.#context.randomBytes) / 2);
-    this.#cancelTimer = this.#context.timers.after(jittered, () => {
-      this.#cancelTimer = undefined;
-      this.endWaits();
+    if (this.#stopped) return;
+    const delayMs = this.#jittered(afterMs);
+    const dueMs = this.#context.clock.now() + delayMs;
+    if (this.#next && this.#next.dueMs <= dueMs) return;
+    this.#next?.cancel();
+    const cancel = this.#context.timers.after(delayMs, () => {
+      this.#next = undefined;
       this.#wake();
     });
+    this.#next = { dueMs, cancel };
   }
 
   /** A new connection: nothing is under way on it. */
   clear(): void {
     this.#attempts.clear();
-    this.#waiting.clear();
+    for (const { cancel } of this.#waits.values()) cancel?.();
+    this.#waits.clear();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelTimer?.();
+    this.clear();
+    this.#next?.cancel();
+  }
+
+  /** What a relay asks for is waited for, an hour at most: it could ask for a month, or for more than a timer can hold. */
+  #jittered(afterMs: number): number {
+    return Math.min(afterMs, limits.retryAfterMaxMs) * (1 + randomFraction(this.#context.randomBytes) / 2);
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   deviceListHash,
   encodeSignedDeviceList,
+  limits,
   parseAccountId,
   parseDeviceId,
   systemRuntime,
@@ -23,13 +24,16 @@ const two = sign({ version: 2, previousHash: deviceListHash(one), devices: [devi
 
 /** Questions that wait for an answer. */
 let asked: ((list: SignedDeviceList) => void)[];
+/** The keys of the questions for bundles, and what the next is answered with. */
+let bundleKeys: string[];
+let bundles: object;
+let nowMs: number;
 let alerts: string[];
 let store: Store;
 let contacts: Contacts;
 
 beforeEach(() => {
-  asked = [];
-  alerts = [];
+  [asked, alerts, bundleKeys, nowMs] = [[], [], [], 1_000_000];
   const path = join(mkdtempSync(join(tmpdir(), 'waxwing-contacts-')), 'device.db');
   store = openStore(path, new Uint8Array(32).fill(1), { create: true });
   const keyserver = {
@@ -40,6 +44,10 @@ beforeEach(() => {
           resolve({ ok: true, value: { deviceList } });
         });
       }),
+    bundles(_accounts: unknown, key: string) {
+      bundleKeys.push(key);
+      return Promise.resolve(bundles);
+    },
   } as unknown as KeyserverClient;
   const events = new EventHub();
   events.emit = (event: ClientEvent) => {
@@ -48,8 +56,9 @@ beforeEach(() => {
   const local = {
     address: { account: parseAccountId('33333333-0000-4000-8000-000000000003'), device: parseDeviceId(1) },
   };
-  const { clock } = systemRuntime;
-  const context = { store, crypto, local, events, bus: new ChangeBus(), clock } as unknown as SyncContext;
+  const { randomBytes } = systemRuntime;
+  const clock = { now: () => nowMs };
+  const context = { store, crypto, local, events, bus: new ChangeBus(), clock, randomBytes } as unknown as SyncContext;
   contacts = new Contacts(context, keyserver, () => undefined);
 });
 afterEach(() => store.close());
@@ -88,4 +97,50 @@ test('who has stopped asks nobody, and knows nobody that it did not know', async
   expect((await contacts.fetchBundles(account)).fetched).toBe('unreachable');
   expect(asked).toHaveLength(1);
   expect(contacts.list(account)).toBeUndefined();
+});
+
+test('a list that the server keeps back is told of, when a device of the account has named it', async () => {
+  const first = contacts.fetch(account);
+  asked[0]?.(one);
+  await first;
+  store.transaction(() =>
+    store.lists.keepClaim(account, { version: 2, hashPrefix: deviceListHash(two).subarray(0, 8) }),
+  );
+  const second = contacts.fetch(account);
+  asked[1]?.(one);
+  expect(await second).toBe('same');
+  expect(alerts).toEqual(['device list withheld: an older one than its devices have']);
+  const third = contacts.fetch(account);
+  asked[2]?.(two);
+  expect(await third).toBe('newer');
+  const fourth = contacts.fetch(account);
+  asked[3]?.(two);
+  await fourth;
+  expect(alerts).toHaveLength(1);
+});
+
+test('bundles are asked for again under the key of a question without an answer, and not before the server wants it', async () => {
+  bundles = { ok: false, code: 'unreachable' };
+  for (let ask = 0; ask < 2; ask += 1) await contacts.fetchBundles(account);
+  expect(new Set(bundleKeys).size).toBe(1);
+  bundles = { ok: false, code: 'rate_limited', retryAfterMs: 30_000 };
+  await contacts.fetchBundles(account);
+  expect(contacts.restMs(account)).toBe(30_000);
+  nowMs += 29_999;
+  await contacts.fetchBundles(account);
+  expect(bundleKeys).toHaveLength(3);
+  nowMs += 1;
+  bundles = { ok: true, value: { bundles: [] } };
+  expect((await contacts.fetchBundles(account)).fetched).toBe('missing');
+  expect(new Set(bundleKeys).size).toBe(1);
+  await contacts.fetchBundles(account);
+  expect(new Set(bundleKeys).size).toBe(2);
+});
+
+test('a server that wants to be left alone for long, or a clock that was set back, is not waited for', async () => {
+  bundles = { ok: false, code: 'rate_limited', retryAfterMs: 2 ** 40 };
+  await contacts.fetchBundles(account);
+  expect(contacts.restMs(account)).toBe(limits.retryAfterMaxMs);
+  nowMs -= 1;
+  expect(contacts.restMs(account)).toBe(0);
 });

@@ -64,9 +64,11 @@ test('what stands in the history is what is told of, a frame that stands for ano
   store.close();
 });
 
-test('numbers beyond what the relay told are unheard of, within bounds', () => {
+test('numbers beyond what the relay told are unheard of, the first of them however many it keeps back', () => {
   expect(unheardOf(view(5), claim)).toEqual([{ era, from: 6, to: 8 }]);
   expect(unheardOf(view(8), claim)).toEqual([]);
   expect(unheardOf(view(8), { era: parseEra(6), to: 1 })).toEqual([]);
-  expect(unheardOf(view(5), { era, to: 6 + limits.seenMaxNumbers })).toEqual([]);
+  const most = 5 + limits.seenMaxNumbers;
+  expect(unheardOf(view(5), { era, to: most + 1_000 })).toEqual([{ era, from: 6, to: most }]);
+  expect(unheardOf(view(5), { era, to: 6 + limits.repairAheadMaxEntries })).toEqual([]);
 });
