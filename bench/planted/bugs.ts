@@ -25,6 +25,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'test/contract/storage.memory.test.ts', name: '' },
   },
   {
+    name: 'of two gateways with one retry and a change of the list between them each commits an attempt',
+    file: `${storage}/rules/commit.ts`,
+    find: 'if (memory === undefined || submit.n > memory.last) return undefined;\n  const found = memory.results.find(({ n }) => n === submit.n);',
+    put: 'if (memory === undefined || submit.n > memory.last) return undefined;\n  const found = memory.results.find(({ n }) => n === submit.n);\n  if (found && found.attempt !== submit.attempt) return undefined;',
+    test: { file: 'test/contract/storage.memory.test.ts', name: 'of attempts that race' },
+  },
+  {
     name: 'an n out of order is committed',
     file: `${storage}/rules/commit.ts`,
     find: "return refuse('out_of_order');",

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { limits } from '@waxwing/protocol';
 import type { Case } from './contract.ts';
-import { accepted, accountNumber, enrol, handleNamed, keyOf, listed, recipient, relist, sending } from './people.ts';
+import {
+  accepted,
+  accountNumber,
+  enrol,
+  handleNamed,
+  keyOf,
+  listed,
+  nextList,
+  recipient,
+  relist,
+  sending,
+} from './people.ts';
 import { numbersIn, readAll } from './reading.ts';
 
 /** Sequenced submits: known n, order of n, attempts, device sets, group base, density (I-1, I-2). */
@@ -125,6 +136,44 @@ export const submitCases: readonly Case[] = [
       assert.deepEqual(other, { ...first, duplicate: true, attempt: 3 });
       const texts = (await readAll(world.storage, keyOf(bob))).map(({ text }) => text);
       assert.deepEqual(texts, ['hello for 02.1']);
+    },
+  },
+  {
+    name: 'of attempts that race each other and a change of the list one is committed, and all are told which',
+    async run(world) {
+      const ann = await enrol(world, 1);
+      for (const turn of [0, 1, 2, 3, 4, 5]) {
+        const bob = await enrol(world, 10 + turn);
+        const later = nextList(bob.list, [listed(1, 1), listed(2, 2)]);
+        const bobNow = { account: bob.account, list: later };
+        const handle = handleNamed(`race ${turn}`);
+        const submit = (attempt: number) =>
+          world.storage.mailboxes.submit(
+            sending({ from: ann, to: [attempt === 1 ? bob : bobNow], attempt, text: `attempt ${attempt}`, handle }),
+          );
+        const [earlier, next, list] = [
+          () => submit(1),
+          () => submit(2),
+          () => world.storage.directory.putDeviceList(later),
+        ] as const;
+        const orders = [
+          [earlier, next, list],
+          [earlier, list, next],
+          [next, earlier, list],
+          [next, list, earlier],
+          [list, earlier, next],
+          [list, next, earlier],
+        ];
+        await Promise.all((orders[turn] ?? []).map((begin) => begin()));
+        // Both may have met the list that they were not for.
+        const two = await submit(2);
+        const one = await submit(1);
+        assert.ok(one.type === 'accepted' && two.type === 'accepted');
+        assert.deepEqual([one.sequence, one.attempt, one.duplicate], [two.sequence, two.attempt, true]);
+        assert.equal(one.sequence.number, 1);
+        const texts = (await readAll(world.storage, keyOf(bob))).map(({ text }) => text);
+        assert.deepEqual(texts, [`attempt ${one.attempt} for ${bob.account.slice(-2)}.1`]);
+      }
     },
   },
   {
