@@ -27,6 +27,8 @@ export type RateLimits = { readonly [Name in keyof RateSettings]: TokenBuckets }
   readonly bundlesPerCaller: TokenBuckets;
   /** By caller account. */
   readonly lookupsPerCaller: TokenBuckets;
+  /** Names that an account takes. */
+  readonly usernamesPerAccount: TokenBuckets;
 };
 
 export function createRateLimits(clock: Clock, settings: Partial<RateSettings> = {}): RateLimits {
@@ -46,6 +48,10 @@ export function createRateLimits(clock: Clock, settings: Partial<RateSettings> =
     lookupsPerCaller: createTokenBuckets(clock, {
       burst: limits.usernameLookupsPerCallerBurst,
       refillMs: limits.usernameLookupsPerCallerRefillMs,
+    }),
+    usernamesPerAccount: createTokenBuckets(clock, {
+      burst: limits.usernamesPerAccountBurst,
+      refillMs: limits.usernamesPerAccountRefillMs,
     }),
   };
 }

@@ -82,6 +82,8 @@ export const limits = {
   bundlesPerCallerRefillPerSecond: 5,
   usernameLookupsPerCallerBurst: 100,
   usernameLookupsPerCallerRefillMs: 9 * SECOND,
+  usernamesPerAccountBurst: 5,
+  usernamesPerAccountRefillMs: DAY,
 
   // HTTP
   httpBodyMaxBytes: 64 * KiB,

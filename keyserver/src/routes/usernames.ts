@@ -12,7 +12,7 @@ import { closed, emptyResponse, NoQuery, responses, UsernameBody, UsernameHash }
 const putSchema = {
   summary: "Gives the caller's account this username in place of the one it had",
   description:
-    'The server sees the hash and a proof that whoever sent it knows a username with it. Repeating it changes nothing.',
+    'The server sees the hash and a proof that whoever sent it knows a username with it. Repeating it changes nothing. An account takes five names, and then one more a day; asking for a name that another account has counts as a lookup.',
   querystring: NoQuery,
   body: UsernameBody,
   response: emptyResponse('Stored.'),
@@ -48,10 +48,20 @@ export function addUsernameRoutes(app: KeysApp, deps: RouteDeps): void {
   });
 }
 
+/**
+ * Every name that is taken keeps the one before from others for `usernameRestMs`: so taking one is rated by the account. The
+ * name that the account has costs nothing, and one that another has is told as a lookup tells it, at a lookup's rate.
+ */
 async function setUsername(deps: RouteDeps, caller: Caller, json: UsernameJson): Promise<Outcome<undefined>> {
+  const { rates, storage } = deps;
+  const { account } = caller.device;
   const hash = parseBase64url(json.hash, 'username hash');
   if (!verifyUsernameProof(hash, parseBase64url(json.proof, 'username proof'))) return refused('bad_proof');
-  const result = await deps.storage.directory.setUsername(caller.device.account, hash);
+  const holder = await storage.directory.findUsername(hash);
+  if (holder === account) return answered(undefined);
+  const waitMs = (holder === undefined ? rates.usernamesPerAccount : rates.lookupsPerCaller).take(account);
+  if (waitMs > 0) return refused('rate_limited', { retryAfterMs: waitMs });
+  const result = await storage.directory.setUsername(account, hash);
   return result === 'stored' ? answered(undefined) : refused(result);
 }
 

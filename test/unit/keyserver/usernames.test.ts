@@ -57,6 +57,52 @@ describe('a username', () => {
   });
 });
 
+describe('taking names', () => {
+  const count = limits.usernamesPerAccountBurst;
+  const takeAll = async () => {
+    for (let i = 1; i <= count; i++) expect((await put(alice, `alice${i}.01`)).statusCode).toBe(204);
+  };
+
+  test('is limited per account: five, then one more a day', async () => {
+    await takeAll();
+    const answer = await put(alice, 'alice.99');
+    expect(problemOf(answer)).toEqual({ status: 429, code: 'rate_limited' });
+    expect(answer.headers['retry-after']).toBe('86400');
+    expect(problemOf(await lookUp('alice.99')).code).toBe('not_found');
+    expect((await lookUp(`alice${count}.01`)).json()).toEqual({ account: alice.account });
+    expect((await put(bob, 'alice.99')).statusCode).toBe(204);
+    f.runtime.advance(limits.usernamesPerAccountRefillMs);
+    expect((await put(alice, 'alice.98')).statusCode).toBe(204);
+    expect((await put(alice, 'alice.97')).statusCode).toBe(429);
+  });
+
+  test('is not made boundless by giving each up', async () => {
+    for (let i = 1; i <= count; i++) {
+      expect((await put(alice, `alice${i}.01`)).statusCode).toBe(204);
+      await f.ask(alice, 'DELETE', '/v1/username');
+    }
+    expect((await put(alice, 'alice.99')).statusCode).toBe(429);
+  });
+
+  test('counts nothing where the account has the name already', async () => {
+    await takeAll();
+    for (let i = 0; i <= limits.usernameLookupsPerCallerBurst; i++) {
+      expect((await put(alice, `alice${count}.01`)).statusCode).toBe(204);
+    }
+  });
+
+  test('of others is answered as often as a lookup, and leaves the own ones', async () => {
+    await put(bob, 'bob.01');
+    for (let i = 0; i < limits.usernameLookupsPerCallerBurst; i++) {
+      expect(problemOf(await put(alice, 'bob.01')).code).toBe('username_taken');
+    }
+    const answer = await put(alice, 'bob.01');
+    expect(problemOf(answer)).toEqual({ status: 429, code: 'rate_limited' });
+    expect(answer.headers['retry-after']).toBe('9');
+    await takeAll();
+  });
+});
+
 describe('lookups', () => {
   test('are limited per account: a burst of 100, then one more every 9 seconds', async () => {
     const ask = () => f.ask(bob, 'POST', '/v1/usernames/lookup', { hash: 'A'.repeat(43) });
