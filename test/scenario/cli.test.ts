@@ -295,6 +295,16 @@ describe('serve', () => {
     expect(await one.exit()).toEqual({ code: 0, signal: null });
   });
 
+  it('keeps the rates that it was given', TIMEOUT, async () => {
+    const { server: one, url: where } = await startServe([...fresh('rated'), '--requests-per-address', '2+1/h']);
+    const answers = [];
+    for (let i = 0; i < 3; i++) answers.push(await fetch(`${where}/.well-known/waxwing`));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
+    expect(answers[2]?.headers.get('retry-after')).toBe('3600');
+    one.kill('SIGTERM');
+    expect(await one.exit()).toEqual({ code: 0, signal: null });
+  });
+
   it('refuses what its environment says wrongly, by name', TIMEOUT, async () => {
     const one = waxwing(['serve', '--data', join(folder, 'never')], { WAXWING_PROT: '1', WAXWING_PORT: '99999' });
     expect(await one.exit()).toEqual({ code: 2, signal: null });

@@ -17,6 +17,12 @@ export function addServe(program: Command, context: Context): void {
     .option('--drain-seconds <s>', 'over what time a stop spreads the return of devices (10)')
     .option('--max-connections <n>', 'open sockets beyond which more are refused (10000)')
     .option('--trust-proxy <networks>', 'proxies whose X-Forwarded-For is believed, as 10.0.0.0/8 (none)')
+    .option(
+      '--requests-per-address <rate>',
+      'HTTP requests of one address: at once, and more in an s, min, h or d (500+50/s)',
+    )
+    .option('--requests-in-all <rate>', 'HTTP requests of everybody (2000+1000/s)')
+    .option('--registrations-per-address <rate>', 'new accounts from one address (1000+1/s)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (info)')
     .option('--config <file>', 'a JSON file of settings; flags and WAXWING_* variables come before it')
     .action(async (options: ServeOptions) => {

@@ -1,7 +1,19 @@
 import { resolve } from 'node:path';
+import type { RateSettings } from '@waxwing/keyserver';
 import { limits } from '@waxwing/protocol';
 import { fromEnvironment, fromFile, fromFlags, type Given, type Source } from './sources.ts';
-import { folder, host, logLevel, networks, origins, port, portOrOff, storeLocation, wholeNumber } from './values.ts';
+import {
+  folder,
+  host,
+  logLevel,
+  networks,
+  origins,
+  port,
+  portOrOff,
+  rate,
+  storeLocation,
+  wholeNumber,
+} from './values.ts';
 import type { Read } from './values.ts';
 
 const HOUR_S = 3_600;
@@ -18,6 +30,9 @@ const readers = {
   drainSeconds: wholeNumber(0, HOUR_S, 'a time in seconds'),
   maxConnections: wholeNumber(1, 1_000_000, 'a number of connections'),
   trustProxy: networks,
+  requestsPerAddress: rate,
+  requestsInAll: rate,
+  registrationsPerAddress: rate,
   logLevel,
 } as const;
 
@@ -37,6 +52,7 @@ export type ServeSettings = {
   readonly drainSpreadMs: number;
   readonly maxConnections: number;
   readonly trustProxy?: readonly string[];
+  readonly rates: Partial<RateSettings>;
   readonly logLevel: NonNullable<Values['logLevel']>;
 };
 
@@ -90,7 +106,17 @@ function settingsOf(values: Values, directory: string, bound: string, isDevelopm
     drainSpreadMs: values.drainSeconds === undefined ? spreadMs : values.drainSeconds * 1_000,
     maxConnections: values.maxConnections ?? 10_000,
     ...(values.trustProxy && { trustProxy: values.trustProxy }),
+    rates: ratesOf(values),
     logLevel: values.logLevel ?? (isDevelopment ? 'warn' : 'info'),
+  };
+}
+
+/** What is not said has the keyserver's default. */
+function ratesOf({ requestsPerAddress, requestsInAll, registrationsPerAddress }: Values): Partial<RateSettings> {
+  return {
+    ...(requestsPerAddress && { perAddress: requestsPerAddress }),
+    ...(requestsInAll && { inAll: requestsInAll }),
+    ...(registrationsPerAddress && { registrationsPerAddress }),
   };
 }
 

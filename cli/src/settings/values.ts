@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Rate } from '@waxwing/keyserver';
 
 /** What a setting's text means, or why it means nothing. */
 export type Read<T> = (text: string) => { readonly value: T } | { readonly wrong: string };
@@ -20,6 +21,17 @@ export function wholeNumber(from: number, to: number, what: string): Read<number
       : { wrong: `is not ${what}: a whole number from ${from} to ${to}` };
   };
 }
+
+const unitsMs: Readonly<Record<string, number>> = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** How many at once, and how many more in a unit of time: `500+50/s`. At least one each. */
+export const rate: Read<Rate> = (text) => {
+  const [, burst, more, unit = ''] = /^([1-9]\d{0,6})\+([1-9]\d{0,6})\/([a-z]+)$/.exec(text) ?? [];
+  const unitMs = unitsMs[unit];
+  return unitMs === undefined
+    ? { wrong: 'is not a rate such as 500+50/s: so many at once, and so many more in one s, min, h or d' }
+    : { value: { burst: Number(burst), refillMs: unitMs / Number(more) } };
+};
 
 export const port = wholeNumber(0, 65_535, 'a port');
 

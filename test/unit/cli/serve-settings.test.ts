@@ -56,6 +56,25 @@ describe('where a setting comes from', () => {
   });
 });
 
+describe('a rate', () => {
+  it('is how many at once and how many more in a time, by flag, environment or file', () => {
+    const { rates } = settings({
+      flags: { data: '/a', requestsPerAddress: '20+10/s' },
+      env: { WAXWING_REQUESTS_IN_ALL: '100+30/min' },
+      config: file({ registrationsPerAddress: '3+6/h', requestsInAll: '1+1/d' }),
+    });
+    expect(rates).toEqual({
+      perAddress: { burst: 20, refillMs: 100 },
+      inAll: { burst: 100, refillMs: 2_000 },
+      registrationsPerAddress: { burst: 3, refillMs: 600_000 },
+    });
+  });
+
+  it('that nobody says is left to the keyserver', () => {
+    expect(settings({}).rates).toEqual({});
+  });
+});
+
 describe('what refuses the start, with the name that it has where it was given', () => {
   it.each<[string, Options, string]>([
     [
@@ -78,6 +97,17 @@ describe('what refuses the start, with the name that it has where it was given',
       { flags: { data: '/a', trustProxy: '10.0.0.0/33' } },
       '--trust-proxy: "10.0.0.0/33"',
     ],
+    [
+      'a rate without time',
+      { env: { WAXWING_REQUESTS_IN_ALL: '500' } },
+      'WAXWING_REQUESTS_IN_ALL: "500" is not a rate',
+    ],
+    [
+      'a rate in a unit that there is not',
+      { flags: { data: '/a', requestsPerAddress: '5+1/week' } },
+      '--requests-per-address: "5+1/week" is not a rate',
+    ],
+    ['a rate of nothing', { config: file({ registrationsPerAddress: '5+0/s' }) }, 'registrationsPerAddress: "5+0/s"'],
     ['a file that is not there', { config: '/nowhere.json' }, '--config: /nowhere.json cannot be read'],
     ['a file that is not JSON', { config: file('port: 1') }, 'is not JSON'],
     ['a secret twice', { env: { WAXWING_STORE: 'sqlite:/a', WAXWING_STORE_FILE: file('sqlite:/b') } }, 'says the same'],

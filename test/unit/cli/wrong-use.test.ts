@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { runWaxwing } from '@waxwing/cli';
+import { defaultRates } from '@waxwing/keyserver';
 import { afterAll, describe, expect, it } from 'vitest';
+import { rate } from '../../../cli/src/settings/values.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'waxwing-wrong-use-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -109,4 +111,12 @@ it('help is no failure', async () => {
   const { code, out } = await run(['send', '--help']);
   expect(code).toBe(0);
   expect(out).toContain('--wait');
+});
+
+it('the help of serve says which rates hold where none is given', async () => {
+  const { out } = await run(['serve', '--help']);
+  const said = (flag: string) => rate(new RegExp(`${flag} [^(]*\\(([^)]+)\\)`).exec(out)?.[1] ?? '');
+  expect(said('--requests-per-address')).toEqual({ value: defaultRates.perAddress });
+  expect(said('--requests-in-all')).toEqual({ value: defaultRates.inAll });
+  expect(said('--registrations-per-address')).toEqual({ value: defaultRates.registrationsPerAddress });
 });
