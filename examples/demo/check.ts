@@ -6,10 +6,19 @@ import type { Line } from './texts.ts';
 /** One thing that was looked at, and whether it is as promised. */
 export type Finding = { readonly what: string; readonly said: string; readonly good: boolean };
 
+/** What the relay has taken, and what has reached the other one. Not so: `queued` and `failed`. */
+const SENT = ['sent', 'delivered', 'read'];
+const DELIVERED = ['delivered', 'read'];
+
+/** What is asked of a device. */
+type Held = Pick<Device, 'account' | 'statuses' | 'history'>;
+
 /** What both devices hold against what was said, in the order in which each person said it. */
-export async function checkHistories(alice: Device, bob: Device, said: readonly Line[]): Promise<Finding[]> {
+export async function checkHistories(alice: Held, bob: Held, said: readonly Line[]): Promise<Finding[]> {
   const histories = [await alice.history(bob.account), await bob.history(alice.account)];
-  const delivered = [...alice.statuses.values(), ...bob.statuses.values()].filter((status) => status !== 'sent');
+  const statuses = [...alice.statuses.values(), ...bob.statuses.values()];
+  const sent = statuses.filter((status) => SENT.includes(status)).length;
+  const delivered = statuses.filter((status) => DELIVERED.includes(status)).length;
   let [lost, twice, disordered, holes] = [0, 0, 0, 0];
   for (const history of histories) {
     const texts = history.flatMap((item) => ('hole' in item ? [] : [item.text]));
@@ -25,8 +34,8 @@ export async function checkHistories(alice: Device, bob: Device, said: readonly 
   const ids = histories.map((history) => history.flatMap((item) => ('hole' in item ? [] : [item.id])));
   const isSame = JSON.stringify(ids[0]) === JSON.stringify(ids[1]);
   return [
-    { what: 'sent', said: `${said.length} messages`, good: true },
-    { what: 'delivered', said: `${delivered.length}`, good: delivered.length === said.length },
+    { what: 'sent', said: `${sent} of ${said.length} messages`, good: sent === said.length },
+    { what: 'delivered', said: `${delivered}`, good: delivered === said.length },
     { what: 'lost', said: `${lost}`, good: lost === 0 && holes === 0 },
     { what: 'duplicated', said: `${twice}`, good: twice === 0 },
     { what: 'out of order', said: `${disordered}`, good: disordered === 0 },
