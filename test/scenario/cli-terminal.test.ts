@@ -1,31 +1,32 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerProfile, runCommand, startServe, temporaryFolder, waxwing } from '../support/cli.ts';
-import { Terminal } from '../support/cli-terminal.ts';
+import { Terminal, whyNoTerminal } from '../support/cli-terminal.ts';
 import { endProcesses } from '../support/processes.ts';
 
-const { path: folder, remove } = temporaryFolder('terminal');
-const alice = join(folder, 'alice');
-const bob = join(folder, 'bob');
-let terminal: Terminal | undefined;
+const missing = whyNoTerminal();
+if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
-beforeAll(async () => {
-  const { url } = await startServe(['--data', join(folder, 'relay'), '--port', '0', '--admin-port', 'off']);
-  await registerProfile(url, alice, 'alice');
-  await registerProfile(url, bob, 'bob');
-  terminal = new Terminal('chat', ['chat', '--profile', alice, '--with', 'bob'], { columns: 60, rows: 16 });
-}, 120_000);
+describe.skipIf(missing !== undefined)('the chat in a terminal', () => {
+  const { path: folder, remove } = temporaryFolder('terminal');
+  const alice = join(folder, 'alice');
+  const bob = join(folder, 'bob');
+  let terminal: Terminal | undefined;
 
-afterAll(async () => {
-  terminal?.end();
-  await endProcesses();
-  remove();
-});
+  beforeAll(async () => {
+    const { url } = await startServe(['--data', join(folder, 'relay'), '--port', '0', '--admin-port', 'off']);
+    await registerProfile(url, alice, 'alice');
+    await registerProfile(url, bob, 'bob');
+    terminal = new Terminal('chat', ['chat', '--profile', alice, '--with', 'bob'], { columns: 60, rows: 16 });
+  }, 120_000);
 
-it(
-  'the chat in a terminal: marks change where they stand, and what is being typed stays',
-  { timeout: 120_000 },
-  async () => {
+  afterAll(async () => {
+    terminal?.end();
+    await endProcesses();
+    remove();
+  });
+
+  it('marks change where they stand, and what is being typed stays', { timeout: 120_000 }, async () => {
     const chat = terminal!;
     await chat.until((screen) => screen.includes('bob>'));
     const long = 'a line that is longer than this terminal is wide, 你好, so that it takes two rows';
@@ -54,5 +55,12 @@ it(
     chat.interrupt();
     const ended = await chat.until((screen) => screen.includes('ended with'));
     expect(ended).toContain('ended with 0');
-  },
-);
+  });
+});
+
+it('a terminal may be missing, but in CI it may not', () => {
+  const nowhere = { PATH: '/nowhere' };
+  expect(whyNoTerminal(nowhere)).toContain('tmux is not installed');
+  expect(whyNoTerminal({ ...nowhere, CI: 'false' })).toContain('tmux is not installed');
+  expect(whyNoTerminal({ ...nowhere, CI: 'true' })).toBeUndefined();
+});

@@ -1,8 +1,17 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const POLL_MS = 100;
+
+/**
+ * Why no test can have a terminal here, or undefined where one can: tmux is optional on a developer's machine. In CI it is
+ * not, and a test goes on to fail for want of it.
+ */
+export function whyNoTerminal(env: Readonly<Record<string, string | undefined>> = process.env): string | undefined {
+  if (env.CI === 'true' || spawnSync('tmux', ['-V'], { env: { ...env } }).status === 0) return undefined;
+  return 'tmux is not installed: the chat in a terminal is not tested';
+}
 
 /** `waxwing` in a terminal of its own, whose screen can be read. It is on a tmux server that nobody else uses. */
 export class Terminal {
