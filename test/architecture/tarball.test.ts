@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +21,17 @@ type Tree = { readonly dependencies?: Readonly<Record<string, Tree>> };
 
 function namesIn({ dependencies = {} }: Tree): string[] {
   return Object.entries(dependencies).flatMap(([name, tree]) => [name, ...namesIn(tree)]);
+}
+
+/** A port of this machine at which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error('no port');
+  return address.port;
 }
 
 describe('protocol and client-core, packed and installed alone', () => {
@@ -58,6 +71,20 @@ describe('protocol and client-core, packed and installed alone', () => {
       ]));`;
     const said = run(process.execPath, ['--input-type=module', '--eval', script], folder);
     expect(JSON.parse(said)).toEqual(['waxwing.v1', ['function', 'function', 'function']]);
+  }, 60_000);
+
+  it('make a device in a file of its own, and then find that nobody answers', async () => {
+    const port = await closedPort();
+    const script = `
+      const { createClient, generateStoreKey, WaxwingError } = await import('@waxwing/client-core');
+      const store = { path: 'device.db', key: generateStoreKey() };
+      const made = createClient({ server: 'http://127.0.0.1:${port}', store });
+      const error = await made.then(() => new Error('somebody answered'), (error) => error);
+      console.log(JSON.stringify([error instanceof WaxwingError, error.code ?? error.message]));
+      process.exit();`;
+    const said = run(process.execPath, ['--input-type=module', '--eval', script], folder);
+    expect(JSON.parse(said)).toEqual([true, 'unreachable']);
+    expect(readdirSync(folder)).toContain('device.db');
   }, 60_000);
 
   it('pack no source and no build record', () => {
