@@ -43,6 +43,7 @@ describe('the documents', () => {
     'SECURITY.md',
     'CHANGELOG.md',
     'docs/architecture.md',
+    'docs/errors.md',
     'docs/protocol.md',
     'docs/roadmap.md',
     'docs/threat-model.md',

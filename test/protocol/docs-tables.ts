@@ -11,8 +11,9 @@ import {
   limits,
   signaturePurposes,
 } from '@waxwing/protocol';
+import * as client from '../../client-core/src/errors.ts';
 
-// The tables of docs/protocol.md, written from the code. Each stands between a pair of markers in the document.
+// The tables of the documents, written from the code. Each stands between a pair of markers in its document.
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, 3, ...rows.map((row) => row[column]?.length ?? 0)));
@@ -31,6 +32,26 @@ function errorsTable(): string {
       return [code(name), retry, status?.toString() ?? '', close ? closeCodes[close].toString() : '', meaning];
     });
   return table(['code', 'retry', 'HTTP', 'close', 'meaning'], rows);
+}
+
+/** The classes that `client` exports for one code each, by that code. */
+function errorClasses(): ReadonlyMap<string, string> {
+  const several: readonly unknown[] = [client.WaxwingError, client.SendFailedError];
+  const made = Object.entries(client).flatMap(([name, value]) => {
+    if (typeof value !== 'function' || several.includes(value)) return [];
+    const error: unknown = Reflect.construct(value, []);
+    return error instanceof client.WaxwingError ? [[error.code, name] as const] : [];
+  });
+  return new Map<string, string>(made);
+}
+
+function clientErrorsTable(): string {
+  const classes = errorClasses();
+  const rows = Object.entries(client.clientErrors).map(([name, { retry, meaning }]) => {
+    const named = classes.get(name);
+    return [code(name), named === undefined ? '' : code(named), retry, meaning];
+  });
+  return table(['code', 'class', 'retry', 'meaning'], rows);
 }
 
 function closeCodesTable(): string {
@@ -90,13 +111,17 @@ function kindsTable(): string {
   );
 }
 
-export const tables: Readonly<Record<string, string>> = {
-  errors: errorsTable(),
-  'close-codes': closeCodesTable(),
-  limits: limitsTable(),
-  'signature-purposes': purposesTable(),
-  'key-labels': labelsTable(),
-  'frame-kinds': kindsTable(),
+/** Every document with tables of the code, and the tables that it has. */
+export const documents: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'docs/protocol.md': {
+    errors: errorsTable(),
+    'close-codes': closeCodesTable(),
+    limits: limitsTable(),
+    'signature-purposes': purposesTable(),
+    'key-labels': labelsTable(),
+    'frame-kinds': kindsTable(),
+  },
+  'docs/errors.md': { 'client-errors': clientErrorsTable() },
 };
 
 const region = /<!-- table:([a-z-]+) -->([\s\S]*?)<!-- \/table -->/g;
@@ -106,8 +131,8 @@ export function tablesIn(document: string): Readonly<Record<string, string>> {
   return Object.fromEntries([...document.matchAll(region)].map(([, name = '', text = '']) => [name, text.trim()]));
 }
 
-/** The document with the tables of the code in it. */
-export function withTables(document: string): string {
+/** The document with these tables in it. */
+export function withTables(document: string, tables: Readonly<Record<string, string>>): string {
   return document.replaceAll(region, (_, name: string) =>
     [`<!-- table:${name} -->`, tables[name] ?? 'no such table', '<!-- /table -->'].join('\n\n'),
   );

@@ -1,12 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { protocolVersions } from '@waxwing/protocol';
-import { withTables } from './docs-tables.ts';
+import { documents, withTables } from './docs-tables.ts';
 import { fingerprint } from './fingerprint.ts';
 
-// npm run docs:tables: brings the tables of docs/protocol.md up to the code. With --announce, the fingerprint too.
+// npm run docs:tables: brings the tables of the documents up to the code. With --announce, the fingerprint too.
 
-const document = new URL('../../docs/protocol.md', import.meta.url);
-writeFileSync(document, withTables(readFileSync(document, 'utf8')));
+for (const [path, tables] of Object.entries(documents)) {
+  const document = new URL(`../../${path}`, import.meta.url);
+  writeFileSync(document, withTables(readFileSync(document, 'utf8'), tables));
+}
 
 if (process.argv.includes('--announce')) {
   const announced = { version: protocolVersions[0], parts: fingerprint() };
