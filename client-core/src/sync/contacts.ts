@@ -4,6 +4,7 @@ import {
   limits,
   type AccountBundlesJson,
   type AccountId,
+  type DeviceBundleJson,
   type DeviceAddress,
   type ListedDevice,
 } from '@waxwing/protocol';
@@ -146,6 +147,19 @@ export class Contacts {
     const fetched = this.#take(account, found.deviceList, known);
     if (fetched === 'refused' || fetched === 'unreachable') return { fetched, bundles: new Map() };
     return { fetched, bundles: this.#listed(account, found) };
+  }
+
+  /** The bundles of all these accounts. `missing`: one of them does not exist. `later`: not all are to be had now. */
+  async fetchAllBundles(accounts: readonly AccountId[]): Promise<Bundles | 'missing' | 'later'> {
+    const all = new Map<string, DeviceBundleJson>();
+    for (const account of accounts) {
+      const { fetched, bundles } = await this.fetchBundles(account);
+      // A server that does not know this account says nothing of whom the message is for.
+      if (fetched === 'missing' && account !== this.#context.local.address.account) return 'missing';
+      if (fetched !== 'newer' && fetched !== 'same') return 'later';
+      for (const [device, bundle] of bundles) all.set(device, bundle);
+    }
+    return all;
   }
 
   /** How long the server wants not to be asked for an account's bundles. */

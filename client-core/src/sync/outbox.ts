@@ -6,8 +6,6 @@ import {
   limits,
   type Accepted,
   type AccountId,
-  type DeviceBundleJson,
-  type EraNumber,
   type MessageId,
   type Rejected,
   type Sequence,
@@ -17,19 +15,16 @@ import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import type { Bundles } from './bundles.ts';
+import { Floors } from './floors.ts';
 import type { Framing } from './framing.ts';
 import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
-import { floorBefore } from './sequencer.ts';
 import { settle } from './settle.ts';
 import { tellFull, tellPlaced } from './told.ts';
 import { Underway } from './underway.ts';
 import { oldestUnanswered, room } from './window.ts';
 
 const RETRY_MS = 1_000;
-/** What a relay that is honest now says of one that was not, or of its own clock. */
-const FAR_ERA = 'an era ahead of its time';
-
 /**
  * The way out (I-9): rows are framed when connected and within the window, submitted, and resubmitted with the same
  * bytes until their outcome is known.
@@ -43,8 +38,7 @@ export class Outbox {
   readonly #underway: Underway;
   /** Refusals that are being seen to. */
   readonly #settling = new Set<Promise<void>>();
-  /** By epoch, the first era that the relay does not take as a floor: it lies ahead of its time. */
-  readonly #farEras = new Map<number, EraNumber>();
+  readonly #floors: Floors;
   #accepted: { row: FramedRow; accepted: Accepted }[] = [];
   #pumping: Promise<void> | undefined;
   #again = false;
@@ -55,6 +49,7 @@ export class Outbox {
     this.#contacts = contacts;
     this.#framing = framing;
     this.#attempts = new Attempts(context, contacts, framing, newId);
+    this.#floors = new Floors(context);
     this.#underway = new Underway(context, () => this.pump());
   }
 
@@ -167,19 +162,12 @@ export class Outbox {
     const attempt = store.outbox.attempt(row.id, row.attempt);
     if (attempt === undefined) throw new TypeError('a framed message has no attempt');
     const { handle } = store.conversations.epochById(row.epoch);
-    const floor = this.#floor(row.epoch);
+    const floor = this.#floors.of(row.epoch);
     const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);
     this.#underway.begin(row.id, row.attempt);
     void link
       .submit({ handle, n: row.n, attempt: row.attempt, oldest, body: attempt.body, ...(floor && { floor }) })
       .then((answer) => this.#answered(link, row, answer, floor));
-  }
-
-  /** What the relay must number above: the highest sequence known of, in the eras that it takes. */
-  #floor(epoch: number): Sequence | undefined {
-    const view = this.#context.store.coverage.view(epoch);
-    const far = this.#farEras.get(epoch);
-    return far !== undefined && view.floor && view.floor.era >= far ? floorBefore(view, far) : view.floor;
   }
 
   #answered(link: RelayLink, row: FramedRow, answer: SubmitAnswer, floor: Sequence | undefined): void {
@@ -211,7 +199,7 @@ export class Outbox {
     }
     this.#underway.end(row.id);
     if (code === 'floor_ahead' && floor) {
-      await this.#distrustEra(row, floor.era);
+      await this.#floors.refused(row, floor);
       return;
     }
     if (code === 'out_of_order') {
@@ -225,21 +213,6 @@ export class Outbox {
       return;
     }
     await this.#fail(row, code);
-  }
-
-  /** An era was told of that has not come: the conversation goes on below it, and the history says so. */
-  async #distrustEra({ epoch, conversation }: FramedRow, era: EraNumber): Promise<void> {
-    const { store, work, clock } = this.#context;
-    const known = this.#farEras.get(epoch);
-    if (known !== undefined && known <= era) return;
-    this.#farEras.set(epoch, era);
-    const placing = await work.run(() => () => {
-      const placed = new Placing(store, clock.now());
-      const peer = store.conversations.byId(conversation)?.peer;
-      if (peer) placed.alarm({ account: peer, what: FAR_ERA });
-      return placed;
-    });
-    tellPlaced(this.#context, placing);
   }
 
   /** The disk refused a step that an answer asked for: the submit goes again later, and is answered again. */
@@ -348,19 +321,7 @@ export class Outbox {
       this.#contacts
         .recipients(account)
         .some(({ device }) => !crypto.hasSession(store.crypto, { account, device }, clock.now()));
-    return this.#fetchBundles(this.#framing.accountsOf(peer).filter(lacks));
-  }
-
-  async #fetchBundles(accounts: readonly AccountId[]): Promise<Bundles | 'missing' | 'later'> {
-    const all = new Map<string, DeviceBundleJson>();
-    for (const account of accounts) {
-      const { fetched, bundles } = await this.#contacts.fetchBundles(account);
-      // A server that does not know this account says nothing of whom the message is for.
-      if (fetched === 'missing' && account !== this.#context.local.address.account) return 'missing';
-      if (fetched !== 'newer' && fetched !== 'same') return 'later';
-      for (const [device, bundle] of bundles) all.set(device, bundle);
-    }
-    return all;
+    return this.#contacts.fetchAllBundles(this.#framing.accountsOf(peer).filter(lacks));
   }
 
   #cannotPrepare(conversation: number, peer: AccountId, why: 'missing' | 'later'): void {
@@ -386,7 +347,7 @@ export class Outbox {
     const peer = store.conversations.byId(row.conversation)?.peer;
     if (peer === undefined) return false;
     // Also of devices with a session: one that registered anew needs another.
-    const bundles = await this.#fetchBundles(this.#framing.accountsOf(peer));
+    const bundles = await this.#contacts.fetchAllBundles(this.#framing.accountsOf(peer));
     if (typeof bundles === 'string') return false;
     return work.run(async (overlay) => {
       const made = await this.#attempts.next(overlay, store.outbox.framedIn(row.epoch), bundles);
