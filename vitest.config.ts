@@ -16,7 +16,8 @@ export default defineConfig({
       provider: 'v8',
       include: ['protocol/src/**', 'client-core/src/sync/**'],
       exclude: ['protocol/src/gen/**'],
-      thresholds: { branches: 95 },
+      // Each on its own: neither covers for the other.
+      thresholds: { 'protocol/src/**': { branches: 95 }, 'client-core/src/sync/**': { branches: 95 } },
     },
   },
 });
