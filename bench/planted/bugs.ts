@@ -228,6 +228,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'test/scenario/client-lying-relay.test.ts', name: '' },
   },
   {
+    name: 'repair answers nothing',
+    file: `${client}/sync/repair-answerer.ts`,
+    find: 'await this.#answer(question);',
+    put: 'if (key.length === 0) await this.#answer(question);',
+  },
+  {
     name: 'a repaired frame need not be what the answer says of it',
     file: `${client}/sync/repair-taker.ts`,
     find: 'const what = misnamed(item, handle, frame);',

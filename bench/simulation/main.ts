@@ -17,12 +17,14 @@ const fired = new Map<string, number>();
 const failed: number[] = [];
 let ran = 0;
 let said = 0;
+let filled = 0;
 let real = 0;
 let differing = 0;
 
 function take(report: SeedReport): void {
   ran += 1;
   said += report.said;
+  filled += report.filled;
   if (report.real) real += 1;
   for (const fault of report.fired) fired.set(fault, (fired.get(fault) ?? 0) + 1);
   const differs = new Set(report.traceHashes).size > 1;
@@ -46,6 +48,7 @@ process.stdout.write(
     seeds: ran,
     realSeeds: real,
     messages: said,
+    holesFilled: filled,
     violatedSeeds: failed.length,
     differingTraces: differing,
     percentOfSeedsWithFault: shares,

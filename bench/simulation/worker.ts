@@ -5,7 +5,7 @@
 import { planOf } from '../../test/simulation/plan.ts';
 import { simulate, type Outcome } from '../../test/simulation/world.ts';
 
-export type SeedReport = Pick<Outcome, 'said' | 'violations' | 'lies' | 'verdicts'> & {
+export type SeedReport = Pick<Outcome, 'said' | 'filled' | 'violations' | 'lies' | 'verdicts'> & {
   readonly seed: number;
   readonly real: boolean;
   readonly fired: readonly string[];
@@ -21,11 +21,12 @@ for (let seed = from; seed <= to; seed += step) {
   while (runs.length < times) runs.push(await simulate(plan));
   const [run] = runs;
   if (run === undefined) throw new RangeError('at least once');
-  const { said, violations, lies, verdicts } = run;
+  const { said, filled, violations, lies, verdicts } = run;
   const report: SeedReport = {
     seed,
     real: plan.real,
     said,
+    filled,
     lies,
     verdicts,
     fired: [...run.fired].sort(),

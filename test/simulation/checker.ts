@@ -1,23 +1,27 @@
-import { compareSequences, type Sequence } from '@waxwing/protocol';
+import { compareSequences, parseDeviceId, type Sequence } from '@waxwing/protocol';
 import type { Store } from '../../client-core/src/history/store.ts';
 import type { MessageRow } from '../../client-core/src/history/messages.ts';
 import { contains } from '../../client-core/src/sync/ranges.ts';
+import type { Acknowledged } from './acknowledged.ts';
 import type { SimulatedDevice } from './device.ts';
+import { fillable } from './fillable.ts';
 import type { Saying } from './world.ts';
 
 export type Shown = { readonly device: SimulatedDevice; readonly rows: readonly MessageRow[] };
 
 /**
  * What must hold when all is quiet: each message that a client took stands once on both devices, at one place, in one order;
- * or it was taken back and stands nowhere; or mail may have been lost, and a hole stands where it is missing.
+ * or it was taken back and stands nowhere; or mail may have been lost, and a hole stands where it is missing, which nobody
+ * can fill; or all was lost with which the conversation began for a device, and it never said that it had it.
  */
 export function check(o: {
   readonly people: readonly SimulatedDevice[];
   readonly sayings: readonly Saying[];
   readonly heard: ReadonlyMap<SimulatedDevice, ReadonlyMap<string, number>>;
+  readonly acknowledged: Acknowledged;
   readonly mayLose: boolean;
 }): string[] {
-  const found: string[] = [];
+  const found: string[] = fillable(o.people);
   for (const device of o.people) {
     const state = device.client?.connection.getSnapshot().state ?? 'down';
     if (state !== 'online') found.push(`${device.name} is ${state}`);
@@ -34,7 +38,7 @@ export function check(o: {
 function checkPair(
   a: SimulatedDevice,
   b: SimulatedDevice,
-  o: Pick<Parameters<typeof check>[0], 'sayings' | 'heard' | 'mayLose'>,
+  o: Omit<Parameters<typeof check>[0], 'people'>,
 ): string[] {
   const found: string[] = [];
   const [atA, atB] = [shown(a, b), shown(b, a)];
@@ -71,7 +75,7 @@ function checkSaying(
   { text, from, to, cancelled, taken }: Saying,
   own: Shown,
   other: Shown,
-  { heard, mayLose }: Pick<Parameters<typeof check>[0], 'heard' | 'mayLose'>,
+  { heard, acknowledged, mayLose }: Omit<Parameters<typeof check>[0], 'people' | 'sayings'>,
 ): string[] {
   const found: string[] = [];
   const sent = own.rows.find((row) => row.text === text);
@@ -94,8 +98,12 @@ function checkSaying(
   }
   if (countsAsDelivered(from, to, sent)) found.push(`${text} counts as delivered and is not at ${to.name}`);
   const hole = holeOf(to, from, sent);
-  if (hole === undefined)
-    found.push(`${to.name} lacks ${text} at ${where(sent.sequence)} n=${sent.n}, and shows nothing`);
+  const at = `${where(sent.sequence)} n=${sent.n}`;
+  const handle = from.store?.conversations.epochById(sent.epoch).handle;
+  const sender = { account: from.account, device: parseDeviceId(1) };
+  if (hole === undefined) found.push(`${to.name} lacks ${text} at ${at}, and shows nothing`);
+  else if (handle && acknowledged.has(to.name, { handle, sender, n: sent.n }))
+    found.push(`I-11 ${to.name} lacks ${text} at ${at}, shown as ${hole}, and acknowledged it`);
   else if (!mayLose) found.push(`${to.name} lacks ${text}, shown as ${hole}, though nothing could be lost`);
   return found;
 }
@@ -121,15 +129,15 @@ export function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: M
   if (!store || !epoch) return 'a conversation that has not begun';
   const view = store.coverage.view(epoch.id);
   if (view.start === undefined || compareSequences(sent.sequence, view.start) < 0) return 'before the start';
-  const first = firstHeld(store, epoch.id, author);
-  if (first === undefined || sent.n < first) return 'before the first that came';
   const { era, number } = sent.sequence;
   const hole = store.coverage.holes(epoch.id).find((one) => one.era === era && one.from <= number && number <= one.to);
   if (hole) return `a hole (${hole.reason})`;
   const chain = store.coverage.chainHoles(epoch.id).find(({ fromN, toN, party }) => {
     return store.frames.address(party).account === author.account && fromN <= sent.n && sent.n <= toN;
   });
-  return chain && `a hole without numbers (${chain.reason})`;
+  if (chain) return `a hole without numbers (${chain.reason})`;
+  const first = firstHeld(store, epoch.id, author);
+  return first === undefined || sent.n < first ? 'before the first that came' : undefined;
 }
 
 /** The lowest n that a device holds of another's frames: the first frame ever seen of it is where it begins. */

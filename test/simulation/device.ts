@@ -58,6 +58,7 @@ export type DeviceParts = {
   /** Stands between the device and the keyserver. */
   readonly liar: () => Liar | undefined;
   readonly fired: (fault: string) => void;
+  readonly told: (event: ClientEvent) => void;
   /** A process has begun: the app's own loops. */
   readonly started: (device: SimulatedDevice, client: Client) => void;
 };
@@ -276,6 +277,7 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
         for await (const event of begun.events()) {
           if (isOver(mine)) return;
           events.push(event);
+          o.told(event);
           o.trace.line(`${o.name} event ${event.type}${'what' in event ? `: ${event.what}` : ''}`);
         }
       })();

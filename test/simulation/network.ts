@@ -10,6 +10,7 @@ import {
 } from '@waxwing/protocol';
 import type { Dial } from '@waxwing/client-core';
 import type { ChannelListener, Gateway } from '@waxwing/relay';
+import type { Acknowledged } from './acknowledged.ts';
 import type { Liar } from './liars/liar.ts';
 import type { Random } from './random.ts';
 import type { Trace } from './trace.ts';
@@ -53,6 +54,7 @@ export function createLink(o: {
   readonly fired: (fault: string) => void;
   /** The body of a submit has left the device. */
   readonly left: (body: Uint8Array) => void;
+  readonly acknowledged: Acknowledged;
   /** Stands between the device and the gateway. */
   readonly liar: () => Liar | undefined;
 }): Link {
@@ -99,6 +101,7 @@ export function createLink(o: {
         for (const message of messages) {
           trace.line(`${name} ◀ ${describeDown(message)}`);
         }
+        o.acknowledged.down(name, messages);
         handlers.received(encodeDownBatch(messages));
       });
     };
@@ -116,7 +119,9 @@ export function createLink(o: {
       },
       send(bytes: Uint8Array): void {
         if (state.isOver || state.deviceGone || state.noUp) return;
-        for (const message of decodeUpBatch(bytes)) {
+        const messages = decodeUpBatch(bytes);
+        o.acknowledged.up(name, messages);
+        for (const message of messages) {
           if (message.type === 'submit' || message.type === 'direct_submit') o.left(message.body);
         }
         later(state.up, () => {

@@ -6,8 +6,10 @@ import type { RandomBytes, Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createManualRuntime } from '../support/manual-runtime.ts';
+import { createAcknowledged } from './acknowledged.ts';
 import { check } from './checker.ts';
 import { Crashed, createDevice, type SimulatedDevice } from './device.ts';
+import { fillable } from './fillable.ts';
 import { createLink } from './network.ts';
 import { checkLied, type Verdict } from './lied-checker.ts';
 import { createLiar, type Liar } from './liars/liar.ts';
@@ -36,6 +38,8 @@ export type Outcome = {
   readonly violations: readonly string[];
   readonly fired: ReadonlySet<string>;
   readonly said: number;
+  /** How often a hole was filled. */
+  readonly filled: number;
   /** How often the server lied. */
   readonly lies: number;
   /** How each message stands at the end, where the server lied. */
@@ -50,6 +54,9 @@ const folderRoot = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** How long a calm network may need until all is said and heard. */
 const CALM_MS = 300_000;
 const QUIET_MS = 10_000;
+/** How long repair may need when all is calm: it waits for up to an hour between two questions. */
+const FILL_MS = 2 * 3_600_000;
+const FILL_STEP_MS = 10_000;
 
 /** Runs one plan: phases of faults, each followed by calm and a check of all that was promised. */
 export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } = {}): Promise<Outcome> {
@@ -64,6 +71,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   const fire = (fault: string): void => void fired.add(fault);
   const oracle = createKeyOracle();
   let busy = 0;
+  let filled = 0;
   const counted = async <T>(call: () => Promise<T>): Promise<T> => {
     busy += 1;
     try {
@@ -182,6 +190,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   }
   const listVersions = new Map<string, number>();
 
+  const acknowledged = createAcknowledged();
   const heard = new Map<SimulatedDevice, Map<string, number>>();
   for (let index = 0; index < plan.people; index += 1) {
     const name = 'ABC'[index] ?? 'X';
@@ -206,6 +215,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
             oracle.left(body);
             addressed(name, body);
           },
+          acknowledged,
           liar: () => liar,
         }),
         server,
@@ -217,6 +227,9 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         mayLosePower: (has('crash') || has('crash at a commit')) && plan.burst === 1,
         liar: () => liar,
         fired: fire,
+        told: (event) => {
+          if (event.type === 'holeFilled') filled += 1;
+        },
         started: (self, client) => {
           read(self, client, heard.get(self) ?? new Map<string, number>());
           for (const saying of sayings) if (saying.from === self && !saying.taken) say(saying, client);
@@ -301,6 +314,13 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     }
   }
 
+  /** Holes are filled while all is calm, where somebody has what is missing. */
+  async function untilFilled(): Promise<void> {
+    for (let passed = 0; passed < FILL_MS && fillable(people).length > 0; passed += FILL_STEP_MS) {
+      await run(FILL_STEP_MS);
+    }
+  }
+
   try {
     await run(2_000);
     if (liar) await meet(liar);
@@ -323,7 +343,8 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         violations.push(...checked.violations);
       } else {
         const mayLose = [...plan.faults].some((fault) => losing.has(fault));
-        violations.push(...check({ people, sayings, heard, mayLose }));
+        await untilFilled();
+        violations.push(...check({ people, sayings, heard, acknowledged, mayLose }));
       }
       // A store that is restored in secret contradicts itself.
       if (plan.lie !== 'store restored in secret') violations.push(...server.audit.violations.splice(0));
@@ -345,6 +366,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     violations,
     fired,
     said: sayings.length,
+    filled,
     lies: (liar?.lies ?? 0) + (fired.has('store restored in secret') ? 1 : 0),
     verdicts,
     traceHash: trace.hash(),
