@@ -14,6 +14,9 @@ export const origin = 'http://relay.test';
 /** What the store answered, kept over all of its lives: what must never be contradicted. */
 export type Audit = { readonly violations: string[] };
 
+/** A copy of what the store held, and what it had answered by then. */
+export type Backup = { readonly state: MemoryState; readonly answered: Answered };
+
 export type SimulatedServer = {
   readonly gateway: () => Gateway | undefined;
   readonly audit: Audit;
@@ -23,9 +26,8 @@ export type SimulatedServer = {
   /** Its process ends at once: what it had not committed is gone, what it had not said is not said. */
   crash(): void;
   /** Its process begins, on what the store holds: all, nothing but the directory, or an earlier copy. */
-  start(how: 'whole' | 'lost' | { readonly restored: MemoryState; readonly told: boolean }): Promise<void>;
-  /** A copy of what the store holds now. */
-  snapshot(): MemoryState;
+  start(how: 'whole' | 'lost' | { readonly restored: Backup; readonly told: boolean }): Promise<void>;
+  snapshot(): Backup;
   http(request: HttpRequest): Promise<HttpResponse>;
   readonly storage: MemoryStorage;
   close(): Promise<void>;
@@ -131,13 +133,14 @@ export async function createServer(o: {
       process = { dead: false };
       const now = storage.snapshot();
       if (how === 'lost') {
-        audit.forget();
+        audit.remembers({ results: new Map(), heads: new Map() });
         storage = createMemoryStorage({ runtime, limits: o.limits, from: { directory: now.directory } });
       } else if (how === 'whole') {
         storage = createMemoryStorage({ runtime, limits: o.limits, from: now });
       } else {
-        audit.forget();
-        storage = createMemoryStorage({ runtime, limits: o.limits, from: how.restored, restored: how.told });
+        const { state, answered } = how.restored;
+        audit.remembers(answered);
+        storage = createMemoryStorage({ runtime, limits: o.limits, from: state, restored: how.told });
       }
       slow = slowed(storage);
       gateway = makeGateway();
@@ -145,7 +148,7 @@ export async function createServer(o: {
       keyserver = await makeKeyserver();
       trace.line(`server starts ${typeof how === 'string' ? how : how.told ? 'restored' : 'restored in secret'}`);
     },
-    snapshot: () => storage.snapshot(),
+    snapshot: () => ({ state: storage.snapshot(), answered: audit.answered() }),
     async http({ method, url, headers, body }) {
       const mine = process;
       if (mine.dead) throw new Error('no route');
@@ -184,14 +187,20 @@ type Answer = {
   readonly sequence?: { readonly era: number; readonly number: number };
 };
 
+/** Where each sender and n was put, and the last sequence of each handle. */
+type Answered = {
+  readonly results: ReadonlyMap<string, string>;
+  readonly heads: ReadonlyMap<string, { readonly era: number; readonly number: number }>;
+};
+
 /** I-1, I-2, I-5 and I-7 as the store's own answers show them. */
 function createAudit() {
   const violations: string[] = [];
-  /** By sender and n, since the store last forgot. */
+  /** By sender and n, as far as the store has not forgotten. */
   let results = new Map<string, string>();
   /** By handle and sequence, for ever. */
   const places = new Map<string, string>();
-  /** By handle, since the store last forgot: what begins after that may be earlier, where no sender knew of what was. */
+  /** By handle, as far as the store has not forgotten: what begins then may be earlier, where no sender knew of what was. */
   let heads = new Map<string, { era: number; number: number }>();
   const keys = new Set<string>();
 
@@ -228,10 +237,11 @@ function createAudit() {
       if (method === 'submit') submitted(args[0] as SubmitArgs, answer as Answer);
       if (method === 'take') took(args[0], answer);
     },
-    /** The store lost what it held: senders may be given another place, at a later sequence. */
-    forget(): void {
-      results = new Map();
-      heads = new Map();
+    answered: (): Answered => ({ results: new Map(results), heads: new Map(heads) }),
+    /** The store lost all answers but these: other senders may be given another place, at a later sequence. */
+    remembers(answered: Answered): void {
+      results = new Map(answered.results);
+      heads = new Map(answered.heads);
     },
   };
 }

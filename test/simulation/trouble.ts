@@ -1,11 +1,10 @@
 import type { AccountId, DeviceId } from '@waxwing/protocol';
-import type { MemoryState } from '@waxwing/storage';
 import type { ManualRuntime } from '../support/manual-runtime.ts';
 import type { SimulatedDevice } from './device.ts';
 import { changeList } from './list-change.ts';
 import type { Fault, Plan } from './plan.ts';
 import type { Random } from './random.ts';
-import type { SimulatedServer } from './server.ts';
+import type { Backup, SimulatedServer } from './server.ts';
 import type { Trace } from './trace.ts';
 
 /** How long mail is kept where it expires. */
@@ -37,7 +36,7 @@ export function createTrouble(o: TroubleParts): Trouble {
   const at = (ms: number, call: () => void): void => void runtime.timers.after(ms, call);
   const fire = o.fired;
   const speak = o.speak;
-  let backup: MemoryState | undefined;
+  let backup: Backup | undefined;
   let serverOffMs = 0;
   const withSecondDevice = new Set<AccountId>();
 
@@ -158,7 +157,7 @@ export function createTrouble(o: TroubleParts): Trouble {
         if (!backup) return;
         fire('store restored in secret');
         // Of the directory nothing is forgotten: generations that went back would be told as a clone.
-        void restart({ restored: { ...backup, directory: server.snapshot().directory }, told: false });
+        void restart({ restored: withDirectory(backup, server.snapshot().state.directory), told: false });
       });
     }
     if (has('store restored')) {
@@ -167,9 +166,10 @@ export function createTrouble(o: TroubleParts): Trouble {
         if (!backup) return;
         fire('store restored');
         // The newest lists, and the keys of devices that came since, are kept: nobody publishes them again yet.
-        const { lists, prekeys } = server.snapshot().directory;
-        const kept = new Map([...prekeys, ...backup.directory.prekeys]);
-        void restart({ restored: { ...backup, directory: { ...backup.directory, lists, prekeys: kept } }, told: true });
+        const { lists, prekeys } = server.snapshot().state.directory;
+        const before = backup.state.directory;
+        const kept = { ...before, lists, prekeys: new Map([...prekeys, ...before.prekeys]) };
+        void restart({ restored: withDirectory(backup, kept), told: true });
       });
     }
     if (has('expiry')) {
@@ -198,4 +198,8 @@ export function createTrouble(o: TroubleParts): Trouble {
     begin,
     listed: (account, device) => device === 1 || (device === 2 && withSecondDevice.has(account)),
   };
+}
+
+function withDirectory({ state, answered }: Backup, directory: Backup['state']['directory']): Backup {
+  return { state: { ...state, directory }, answered };
 }
