@@ -1,4 +1,5 @@
 import { compareSequences, parseDeviceId, type Sequence } from '@waxwing/protocol';
+import type { AlertRow } from '../../client-core/src/history/alerts.ts';
 import type { Store } from '../../client-core/src/history/store.ts';
 import type { MessageRow } from '../../client-core/src/history/messages.ts';
 import { contains } from '../../client-core/src/sync/ranges.ts';
@@ -6,6 +7,9 @@ import type { Acknowledged } from './acknowledged.ts';
 import type { SimulatedDevice } from './device.ts';
 import { fillable } from './fillable.ts';
 import type { Saying } from './world.ts';
+
+/** What a person is told of that is no lie. */
+export const notices: ReadonlySet<string> = new Set(['device added', 'identity changed']);
 
 export type Shown = { readonly device: SimulatedDevice; readonly rows: readonly MessageRow[] };
 
@@ -27,6 +31,10 @@ export function check(o: {
     if (state !== 'online') found.push(`${device.name} is ${state}`);
     for (const event of device.events.splice(0)) {
       if (event.type === 'securityAlert') found.push(`I-11 ${device.name} raised an alarm: ${event.what}`);
+    }
+    // Whoever listened may have missed what was found as the process ended.
+    for (const { what } of device.store ? alertsOf(device.store) : []) {
+      found.push(`I-11 ${device.name} keeps an alarm: ${what}`);
     }
   }
   for (const [index, a] of o.people.entries()) {
@@ -80,17 +88,15 @@ function checkSaying(
   const found: string[] = [];
   const sent = own.rows.find((row) => row.text === text);
   const received = other.rows.find((row) => row.text === text);
-  if (cancelled === true) {
+  // The process may have ended before it was told that the message is taken back.
+  const mayBeBack = taken && cancelled === undefined && text.startsWith('cancel');
+  if (cancelled === true || (mayBeBack && !sent)) {
     if (sent) found.push(`${from.name} shows ${text}, which was taken back`);
     if (received) found.push(`${to.name} shows ${text}, which was taken back`);
     return found;
   }
   if (!taken) return [`${from.name} was never able to say ${text}`];
-  if (!sent) {
-    // Taken back, but the process ended before it was told so.
-    if (!text.startsWith('cancel')) found.push(`I-9 ${from.name} lost its own ${text}`);
-    return found;
-  }
+  if (!sent) return [`I-9 ${from.name} lost its own ${text}`];
   if (received) {
     const given = heard.get(to)?.get(received.messageId) ?? 0;
     if (given === 0) found.push(`the inbox of ${to.name} never gave ${text}`);
@@ -106,6 +112,12 @@ function checkSaying(
     found.push(`I-11 ${to.name} lacks ${text} at ${at}, shown as ${hole}, and acknowledged it`);
   else if (!mayLose) found.push(`${to.name} lacks ${text}, shown as ${hole}, though nothing could be lost`);
   return found;
+}
+
+/** What a device has found that an honest server and honest contacts do not do; that a device was added is none. */
+function alertsOf(store: Store): AlertRow[] {
+  const found = store.conversations.all().flatMap(({ id }) => store.alerts.of(id));
+  return found.filter(({ what }) => !notices.has(what));
 }
 
 export function shown(device: SimulatedDevice, peer: SimulatedDevice): Shown {

@@ -1,10 +1,8 @@
 import { compareSequences } from '@waxwing/protocol';
 import type { MessageRow } from '../../client-core/src/history/messages.ts';
-import { countsAsDelivered, holeOf, shown, type Shown } from './checker.ts';
+import { countsAsDelivered, holeOf, notices, shown, type Shown } from './checker.ts';
 import type { SimulatedDevice } from './device.ts';
 import type { Saying } from './world.ts';
-
-const changes = new Set(['device added', 'identity changed']);
 
 /** How a message stands at the end: as it was said, or how it shows that it does not. */
 export type Verdict = 'as said' | 'hole' | 'alert' | 'unsent';
@@ -124,7 +122,7 @@ function differingOrder(a: Shown, b: Shown): string[] {
 function alertsOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
   const conversation = store?.conversations.byPeer(peer.account);
   if (!store || !conversation) return 0;
-  return store.alerts.of(conversation.id).filter(({ what }) => !changes.has(what)).length;
+  return store.alerts.of(conversation.id).filter(({ what }) => !notices.has(what)).length;
 }
 
 /** How many messages a device shows as missing. */
