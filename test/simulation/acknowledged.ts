@@ -6,7 +6,10 @@ export type Acknowledged = {
   down(device: string, messages: readonly Down[]): void;
   /** What a device sent. */
   up(device: string, messages: readonly Up[]): void;
-  has(device: string, message: { readonly handle: Handle; readonly sender: DeviceAddress; readonly n: number }): boolean;
+  has(
+    device: string,
+    message: { readonly handle: Handle; readonly sender: DeviceAddress; readonly n: number },
+  ): boolean;
 };
 
 type Given = { readonly incarnation: string; readonly number: number; readonly message: string };

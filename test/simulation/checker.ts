@@ -43,11 +43,7 @@ export function check(o: {
   return found;
 }
 
-function checkPair(
-  a: SimulatedDevice,
-  b: SimulatedDevice,
-  o: Omit<Parameters<typeof check>[0], 'people'>,
-): string[] {
+function checkPair(a: SimulatedDevice, b: SimulatedDevice, o: Omit<Parameters<typeof check>[0], 'people'>): string[] {
   const found: string[] = [];
   const [atA, atB] = [shown(a, b), shown(b, a)];
   for (const { device, rows } of [atA, atB]) {

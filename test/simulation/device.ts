@@ -59,6 +59,8 @@ export type DeviceParts = {
   readonly liar: () => Liar | undefined;
   readonly fired: (fault: string) => void;
   readonly told: (event: ClientEvent) => void;
+  /** Its client calls a method of its store. */
+  readonly asked: (device: SimulatedDevice, noun: string, method: string, args: readonly unknown[]) => void;
   /** A process has begun: the app's own loops. */
   readonly started: (device: SimulatedDevice, client: Client) => void;
 };
@@ -157,20 +159,21 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
     const alive = (): void => {
       if (isOver(mine)) throw new Crashed();
     };
-    const around = <T extends object>(target: T): T =>
+    const around = <T extends object>(noun: string, target: T): T =>
       new Proxy(target, {
         get(_target, name) {
           const method: unknown = Reflect.get(target, name);
           if (typeof method !== 'function') return method;
           return (...args: unknown[]): unknown => {
             alive();
+            o.asked(device, noun, String(name), args);
             return Reflect.apply(method, target, args);
           };
         },
       });
     const nouns = Object.entries(under)
       .filter(([, noun]) => typeof noun === 'object')
-      .map(([name, noun]) => [name, around(noun as object)]);
+      .map(([name, noun]) => [name, around(name, noun as object)]);
     return {
       ...(Object.fromEntries(nouns) as Omit<Store, 'transaction' | 'close'>),
       transaction(work, durability) {

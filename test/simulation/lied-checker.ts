@@ -1,98 +1,122 @@
-import { compareSequences } from '@waxwing/protocol';
+import { compareSequences, type Sequence } from '@waxwing/protocol';
 import type { MessageRow } from '../../client-core/src/history/messages.ts';
-import { countsAsDelivered, holeOf, notices, shown, type Shown } from './checker.ts';
+import { gaps } from '../../client-core/src/sync/sequencer.ts';
+import type { Alarms } from './alarms.ts';
+import { countsAsDelivered, holeOf, shown, type Shown } from './checker.ts';
 import type { SimulatedDevice } from './device.ts';
+import type { LieName } from './plan.ts';
 import type { Saying } from './world.ts';
 
-/** How a message stands at the end: as it was said, or how it shows that it does not. */
-export type Verdict = 'as said' | 'hole' | 'alert' | 'unsent';
+/**
+ * How a message stands: as it was said, or how it shows that it does not, or that nothing after it has come yet. `other era`:
+ * one device was told another era for it and nothing shows, see `unnoticed`.
+ */
+export type Verdict = 'as said' | 'other era' | 'hole' | 'alert' | 'unsent' | 'newest';
+
+/** Lies for which a message may fail for good, so that the person is told: the relay refuses it, or knows no such account. */
+const failing: ReadonlySet<LieName> = new Set(['refusals', 'mismatch', 'wrong account']);
 
 /**
- * What must hold when a server has lied and each has spoken again: nothing stands that was not said, nothing stands twice,
- * and what is missing, or stands at another place, shows: as a hole, as an alert, or as not sent.
+ * Lies that do not always show: a short era that one device was told of otherwise, when the next one has begun, as what was
+ * seen is told of the newest era alone.
  */
-export function checkLied(o: {
+const unnoticed: ReadonlySet<LieName> = new Set(['eras']);
+
+type Lied = {
   readonly people: readonly SimulatedDevice[];
   readonly sayings: readonly Saying[];
   readonly heard: ReadonlyMap<SimulatedDevice, ReadonlyMap<string, number>>;
-}): { readonly violations: string[]; readonly verdicts: Record<Verdict, number> } {
-  const violations: string[] = [];
-  const verdicts = { 'as said': 0, hole: 0, alert: 0, unsent: 0 };
+  readonly alarms: Alarms;
+  readonly lie: LieName;
+  /** While the server lies: what was said since then may show only when more has come. */
+  readonly lyingSinceMs?: number;
+};
+
+/**
+ * What must hold when a server has lied and each has spoken again: nothing stands that was not said, nothing stands twice,
+ * and what is missing, or stands at another place, shows: as a hole there, as an alert since it was said, or as not sent.
+ * When the server lies no more, all is said.
+ */
+export function checkLied(o: Lied): {
+  readonly violations: string[];
+  readonly verdicts: Record<Verdict, number>;
+} {
+  const violations = isLying(o) ? [] : o.people.flatMap((device) => unsaid(device, o.lie));
+  const verdicts = { 'as said': 0, 'other era': 0, hole: 0, alert: 0, unsent: 0, newest: 0 };
   for (const [index, a] of o.people.entries()) {
     for (const b of o.people.slice(index + 1)) {
       const [atA, atB] = [shown(a, b), shown(b, a)];
-      const alerted = new Set([...(alertsOf(a, b) > 0 ? [a] : []), ...(alertsOf(b, a) > 0 ? [b] : [])]);
-      const isHoled = holesOf(a, b) > 0 || holesOf(b, a) > 0;
-      violations.push(...madeUp(atA, b, o.sayings), ...madeUp(atB, a, o.sayings));
-      if (alerted.size === 0 && !isHoled) violations.push(...differingOrder(atA, atB));
+      violations.push(...madeUp(atA, b, o.sayings), ...madeUp(atB, a, o.sayings), ...differingOrder(atA, atB, o));
       for (const [own, other] of [
         [atA, atB],
         [atB, atA],
       ] as const) {
-        const said = o.sayings.filter(({ from, to }) => from === own.device && to === other.device);
-        const lacking: string[] = [];
-        let holed = 0;
-        for (const saying of said) {
-          const judged = judge(saying, own, other, { alerted, isHoled, heard: o.heard });
-          if ('verdict' in judged) {
-            verdicts[judged.verdict] += 1;
-            if (judged.verdict === 'hole' && !judged.isDisplaced) holed += 1;
-          } else if ('lacks' in judged) lacking.push(judged.lacks);
+        for (const saying of o.sayings) {
+          if (saying.from !== own.device || saying.to !== other.device) continue;
+          const judged = judge(saying, own, other, o);
+          if ('verdict' in judged) verdicts[judged.verdict] += 1;
           else violations.push(judged.wrong);
         }
-        // A relay that lies about numbers may have the hole stand at another one.
-        if (holed + lacking.length > holesOf(other.device, own.device)) violations.push(...lacking);
-        else verdicts.hole += lacking.length;
       }
     }
   }
   return { violations, verdicts };
 }
 
-type Judged =
-  { readonly verdict: Verdict; readonly isDisplaced?: true } | { readonly lacks: string } | { readonly wrong: string };
+/** What is not done though all is calm. */
+function unsaid({ name, client, store }: SimulatedDevice, lie: LieName): string[] {
+  const state = client?.connection.getSnapshot().state ?? 'down';
+  if (state !== 'online' || !store) return [`${name} is ${state} when the server lies no more`];
+  const rows = store.conversations.all().flatMap(({ id }) => store.outbox.ofConversation(id));
+  return rows.flatMap((row) => {
+    if (row.state !== 'failed') return [`${name} still has a message ${row.state} when the server lies no more`];
+    return failing.has(lie) ? [] : [`a message of ${name} failed: ${row.failure}`];
+  });
+}
 
-/** How a message stands; or that it is missing where nothing shows; or what else is wrong. */
-function judge(
-  { text, from, to, taken }: Saying,
-  own: Shown,
-  other: Shown,
-  o: {
-    readonly alerted: ReadonlySet<SimulatedDevice>;
-    readonly isHoled: boolean;
-    readonly heard: Parameters<typeof checkLied>[0]['heard'];
-  },
-): Judged {
+type Judged = { readonly verdict: Verdict } | { readonly wrong: string };
+
+/** How a message stands; or that it is missing or elsewhere where nothing shows; or what else is wrong. */
+function judge(saying: Saying, own: Shown, other: Shown, o: Lied): Judged {
+  const { text, from, to, taken, saidMs } = saying;
   const sent = own.rows.find((row) => row.text === text);
   const received = other.rows.find((row) => row.text === text);
-  if (!taken) return { verdict: 'unsent' };
-  if (!sent) return judgeUnsent(from, to, text, o.alerted);
+  if (!taken) return isLying(o) ? { verdict: 'unsent' } : { wrong: `${from.name} was never able to say ${text}` };
+  if (!sent) {
+    return isInOutbox(from, to, text) ? { verdict: 'unsent' } : { wrong: `${from.name} lost its own ${text}` };
+  }
   if (received && !o.heard.get(to)?.has(received.messageId)) {
     return { wrong: `the inbox of ${to.name} never gave ${text}` };
   }
   if (received && compareSequences(sent.sequence, received.sequence) === 0) return { verdict: 'as said' };
-  if (received && o.alerted.size > 0) return { verdict: 'alert' };
-  if (received && o.isHoled) return { verdict: 'hole', isDisplaced: true };
-  if (received) return { wrong: `${text} stands at ${place(sent)} and at ${place(received)}, and nothing shows` };
+  if (received) {
+    if (o.alarms.since(from, to, saidMs) || o.alarms.since(to, from, saidMs)) return { verdict: 'alert' };
+    if (touchesHole(own, other, [text])) return { verdict: 'hole' };
+    if (isNewest(saying, o)) return { verdict: 'newest' };
+    if (unnoticed.has(o.lie) && isOfTwoEras(own, other, text)) return { verdict: 'other era' };
+    return { wrong: `${text} stands at ${place(sent)} and at ${place(received)}, and nothing shows` };
+  }
   if (countsAsDelivered(from, to, sent)) return { wrong: `${text} counts as delivered and is not at ${to.name}` };
   const hole = holeOf(to, from, sent);
   if (hole?.startsWith('a hole')) return { verdict: 'hole' };
-  if (o.alerted.has(to)) return { verdict: 'alert' };
-  return { lacks: `${to.name} lacks ${text} at ${place(sent)} n=${sent.n}, ${hole ?? 'no hole'}, and shows nothing` };
+  if (o.alarms.since(to, from, saidMs)) return { verdict: 'alert' };
+  if (isNewest(saying, o) || (isLying(o) && isLast(sent, other))) return { verdict: 'newest' };
+  return { wrong: `${to.name} lacks ${text} at ${place(sent)} n=${sent.n}, ${hole ?? 'no hole'}, and shows nothing` };
 }
 
-/** A message that is not in its sender's history must show there as one that failed, or the device shows why it waits. */
-function judgeUnsent(
-  from: SimulatedDevice,
-  to: SimulatedDevice,
-  text: string,
-  alerted: ReadonlySet<SimulatedDevice>,
-): Judged {
-  const state = outboxState(from, to, text);
-  if (state === undefined) return { wrong: `${from.name} lost its own ${text}` };
-  const isOnline = from.client?.connection.getSnapshot().state === 'online';
-  if (state === 'failed' || !isOnline || alerted.has(from)) return { verdict: 'unsent' };
-  return { wrong: `${text} waits at ${from.name} as ${state} though all is calm, and nothing shows` };
+function isLying({ lyingSinceMs }: Lied): boolean {
+  return lyingSinceMs !== undefined;
+}
+
+function isNewest({ saidMs }: Saying, { lyingSinceMs }: Lied): boolean {
+  return lyingSinceMs !== undefined && saidMs >= lyingSinceMs;
+}
+
+/** Whether nothing that its author sent after a message is with the other, or what is still waits for what is before it. */
+function isLast(sent: MessageRow, { device: { store }, rows }: Shown): boolean {
+  const epoch = rows.find((row) => !row.own)?.epoch;
+  const waits = epoch !== undefined && store !== undefined && gaps(store.coverage.view(epoch)).length > 0;
+  return waits || !rows.some((row) => !row.own && row.n > sent.n);
 }
 
 /** What stands with a device and was not said so, or stands twice. */
@@ -110,37 +134,57 @@ function madeUp({ device, rows }: Shown, peer: SimulatedDevice, sayings: readonl
   return found;
 }
 
-function differingOrder(a: Shown, b: Shown): string[] {
-  const common = new Set(b.rows.map(({ text }) => text).filter((text) => a.rows.some((row) => row.text === text)));
-  const [inA, inB] = [a, b].map(({ rows }) => rows.flatMap(({ text }) => (common.has(text) ? [text] : [])));
-  const differs = inA?.findIndex((text, index) => text !== inB?.[index]) ?? -1;
-  if (differs < 0) return [];
-  return [`${a.device.name} and ${b.device.name} differ in order at ${inA?.[differs]}, and nothing shows`];
+/** Two messages in another order show it as an alert since they were said, or as a hole beside one of them. */
+function differingOrder(a: Shown, b: Shown, o: Lied): string[] {
+  return [...inverted(a, b), ...inverted(b, a)].flatMap((texts) => {
+    const said = o.sayings.filter(({ text }) => texts.includes(text));
+    const saidMs = Math.min(...said.map((saying) => saying.saidMs));
+    if (o.alarms.since(a.device, b.device, saidMs) || o.alarms.since(b.device, a.device, saidMs)) return [];
+    if (touchesHole(a, b, texts) || said.some((saying) => isNewest(saying, o))) return [];
+    if (unnoticed.has(o.lie) && texts.some((text) => isOfTwoEras(a, b, text))) return [];
+    return [`${a.device.name} and ${b.device.name} differ in the order of ${texts.join(' and ')}, and nothing shows`];
+  });
 }
 
-/** How often a device has found a lie, as its history shows it; that a device was added is none. */
-function alertsOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
-  const conversation = store?.conversations.byPeer(peer.account);
-  if (!store || !conversation) return 0;
-  return store.alerts.of(conversation.id).filter(({ what }) => !notices.has(what)).length;
+function isOfTwoEras(a: Shown, b: Shown, text: string): boolean {
+  const [inA, inB] = [a, b].map(({ rows }) => rows.find((row) => row.text === text)?.sequence.era);
+  return inA !== inB;
 }
 
-/** How many messages a device shows as missing. */
-function holesOf({ store }: SimulatedDevice, peer: SimulatedDevice): number {
-  const conversation = store?.conversations.byPeer(peer.account);
-  const epochs = (conversation && store?.conversations.epochs(conversation.id)) ?? [];
-  return epochs.reduce((sum, { id }) => {
-    const numbered = store?.coverage.holes(id).map(({ from, to }) => to - from + 1) ?? [];
-    const chained = store?.coverage.chainHoles(id).map(({ fromN, toN }) => toN - fromN + 1) ?? [];
-    return [...numbered, ...chained].reduce((all, one) => all + one, sum);
-  }, 0);
+/** What stands together with one device, and in the other order with the other. */
+function inverted(a: Shown, b: Shown): string[][] {
+  const inB = new Map(b.rows.map(({ text }, index) => [text, index]));
+  const common = a.rows.flatMap(({ text }) => (text !== null && inB.has(text) ? [text] : []));
+  return common.flatMap((text, index) => {
+    const next = common[index + 1];
+    return next !== undefined && (inB.get(text) ?? 0) > (inB.get(next) ?? 0) ? [[text, next]] : [];
+  });
 }
 
-/** How a message stands in the outbox, if it does. */
-function outboxState({ store }: SimulatedDevice, peer: SimulatedDevice, text: string): string | undefined {
+/** Whether one of two devices shows a hole where one of the messages is with either, or beside what stands unbroken with it. */
+function touchesHole(a: Shown, b: Shown, texts: readonly (string | null | undefined)[]): boolean {
+  const places = [...a.rows, ...b.rows].filter(({ text }) => texts.includes(text)).map(({ sequence }) => sequence);
+  return isBesideHole(a.device, b.device, places) || isBesideHole(b.device, a.device, places);
+}
+
+function isBesideHole({ store }: SimulatedDevice, peer: SimulatedDevice, places: readonly Sequence[]): boolean {
   const conversation = store?.conversations.byPeer(peer.account);
-  if (!store || !conversation) return undefined;
-  return store.outbox.ofConversation(conversation.id).find((row) => Buffer.from(row.content).includes(text))?.state;
+  if (!store || !conversation) return false;
+  return store.conversations.epochs(conversation.id).some(({ id }) =>
+    store.coverage.view(id).eras.some(({ era, held, holes }) =>
+      places.some(({ era: other, number }) => {
+        const run = held.find(({ from, to }) => from <= number && number <= to) ?? { from: number, to: number };
+        return other === era && holes.some(({ from, to }) => from - 1 <= run.to && run.from <= to + 1);
+      }),
+    ),
+  );
+}
+
+/** Whether a message waits to be sent, or shows as failed. */
+function isInOutbox({ store }: SimulatedDevice, peer: SimulatedDevice, text: string): boolean {
+  const conversation = store?.conversations.byPeer(peer.account);
+  if (!store || !conversation) return false;
+  return store.outbox.ofConversation(conversation.id).some((row) => Buffer.from(row.content).includes(text));
 }
 
 function place({ sequence }: MessageRow): string {

@@ -45,6 +45,8 @@ export type Plan = {
   readonly phaseMs: number;
   /** How the server lies, if it does. */
   readonly lie?: LieName;
+  /** Whether it is judged before it stops, too. */
+  readonly liesOn?: boolean;
 };
 
 const realEvery = 10;
@@ -101,6 +103,7 @@ function makeLyingPlan(lie: LieName, seed: number): Plan {
     phases: 1,
     phaseMs: 15_000,
     lie,
+    liesOn: seed % 2 === 0,
   };
 }
 

@@ -7,6 +7,7 @@ import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createManualRuntime } from '../support/manual-runtime.ts';
 import { createAcknowledged } from './acknowledged.ts';
+import { createAlarms } from './alarms.ts';
 import { check } from './checker.ts';
 import { Crashed, createDevice, type SimulatedDevice } from './device.ts';
 import { fillable } from './fillable.ts';
@@ -27,6 +28,8 @@ export type Saying = {
   readonly from: SimulatedDevice;
   readonly to: SimulatedDevice;
   readonly text: string;
+  /** When it was begun to be said, in virtual time. */
+  readonly saidMs: number;
   /** `send` has resolved: it is durable, and must arrive. */
   taken: boolean;
   /** What `cancel` answered. */
@@ -53,6 +56,8 @@ const TURNS_OF_REST = 8;
 const folderRoot = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** How long a calm network may need until all is said and heard. */
 const CALM_MS = 300_000;
+/** How long all may be said where the server still lies. */
+const LIED_MS = 60_000;
 const QUIET_MS = 10_000;
 /** How long repair may need when all is calm: it waits for up to an hour between two questions. */
 const FILL_MS = 2 * 3_600_000;
@@ -191,6 +196,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   const listVersions = new Map<string, number>();
 
   const acknowledged = createAcknowledged();
+  const alarms = createAlarms(() => runtime.elapsedMs());
   const heard = new Map<SimulatedDevice, Map<string, number>>();
   for (let index = 0; index < plan.people; index += 1) {
     const name = 'ABC'[index] ?? 'X';
@@ -227,6 +233,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         mayLosePower: (has('crash') || has('crash at a commit')) && plan.burst === 1,
         liar: () => liar,
         fired: fire,
+        asked: (...call) => alarms.asked(...call),
         told: (event) => {
           if (event.type === 'holeFilled') filled += 1;
         },
@@ -243,7 +250,15 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
 
   function speak(text: string, from: SimulatedDevice, to: SimulatedDevice): void {
     const key = `${from.name}${to.name} ${sayings.length}`;
-    const saying: Saying = { key, from, to, text: `${text} ${key}`, taken: false, cancelled: undefined };
+    const saying: Saying = {
+      key,
+      from,
+      to,
+      text: `${text} ${key}`,
+      saidMs: runtime.elapsedMs(),
+      taken: false,
+      cancelled: undefined,
+    };
     sayings.push(saying);
     if (from.client) say(saying, from.client);
   }
@@ -265,14 +280,18 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     liar = createLiar(lies[plan.lie], parts);
   }
 
-  /** Everything works again. */
+  /** Everything works again, and who is not told the truth is to hear it on a new connection. */
   async function calm(): Promise<void> {
     if (liar) liar.active = false;
+    for (const { link } of people) link.cut();
+    await clear();
+  }
+
+  /** Nothing fails any more. */
+  async function clear(): Promise<void> {
     for (const device of people) {
-      const { link } = device;
       device.spare();
-      Object.assign(link.weather, { latencyMs: 20, offline: false, duplicates: 0, httpLoss: 0 });
-      link.cut();
+      Object.assign(device.link.weather, { latencyMs: 20, offline: false, duplicates: 0, httpLoss: 0 });
     }
     server.storeMs = 3;
     if (!server.up) await server.start('whole');
@@ -299,9 +318,16 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       return store.outbox.framed().length === 0 && store.outbox.waitingConversations().length === 0;
     }) && sayings.every(({ taken }) => taken);
 
-  async function untilSaid(): Promise<void> {
+  /** What was lost shows at the latest with the next message. */
+  async function speakAfter(patienceMs = CALM_MS): Promise<void> {
+    for (const from of people) for (const to of people) if (from !== to) speak('after', from, to);
+    await untilSaid(patienceMs);
+    await run(QUIET_MS);
+  }
+
+  async function untilSaid(patienceMs = CALM_MS): Promise<void> {
     for (let passed = 0; !isSaid(); passed += 1_000) {
-      if (passed >= CALM_MS) {
+      if (passed >= patienceMs) {
         if (plan.lie) return;
         const states = people.map(({ name, client, store }) => {
           const open = store ? store.outbox.framed().length + store.outbox.waitingConversations().length : '-';
@@ -331,14 +357,18 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         runtime.timers.after(random.between(0, plan.phaseMs), speakAtRandom);
       await run(plan.phaseMs);
       if (has('expiry') || has('quota')) await run(expiryMs + 40_000);
+      if (plan.lie && plan.liesOn) {
+        await clear();
+        await speakAfter(LIED_MS);
+        const lyingSinceMs = runtime.elapsedMs();
+        await speakAfter(LIED_MS);
+        violations.push(...checkLied({ people, sayings, heard, alarms, lie: plan.lie, lyingSinceMs }).violations);
+      }
       await calm();
       await untilSaid();
-      // What was lost shows at the latest with the next message.
-      for (const from of people) for (const to of people) if (from !== to) speak('after', from, to);
-      await untilSaid();
-      await run(QUIET_MS);
+      await speakAfter();
       if (plan.lie) {
-        const checked = checkLied({ people, sayings, heard });
+        const checked = checkLied({ people, sayings, heard, alarms, lie: plan.lie });
         verdicts = checked.verdicts;
         violations.push(...checked.violations);
       } else {
