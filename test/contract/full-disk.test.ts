@@ -26,6 +26,7 @@ const text = 'x'.repeat(4_000);
 /** Sets the size that files of another process may have. */
 const setter = 'prlimit';
 
+// "Full disk at the relay: submits are refused as retryable, nothing accepted is lost, service resumes when there is room."
 it.skipIf(process.platform !== 'linux')(
   'a disk that fails to write refuses submits, loses nothing accepted, and serves again by itself',
   async () => {

@@ -151,6 +151,7 @@ describe('send and tail', () => {
     }
   });
 
+  // "Unknown user in `--to`: exit 1 and one line."
   it('say in one line that there is nobody of that name', TIMEOUT, async () => {
     for (const user of ['nobody_at_all', '00000000-0000-4000-8000-000000000000', 'not a name']) {
       const { code, lines, errors } = await runCommand(['send', '--profile', profileOf('alice'), '--to', user, 'hi']);

@@ -25,6 +25,7 @@ function onDisk(disk: { full: boolean }): (store: Store) => Store {
 
 const stateOf = (device: TestClient) => device.client.connection.getSnapshot().state;
 
+// "Full disk at the client: the error names it, nothing is acked that is not committed."
 describe('a full disk', () => {
   async function full(): Promise<{ alice: TestClient; bob: TestClient; disk: { full: boolean } }> {
     const [alice, bob] = await acquainted(world);

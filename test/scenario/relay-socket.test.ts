@@ -115,6 +115,7 @@ describe('one batch per turn', () => {
   });
 });
 
+// "… oversized … message on the wire: its coded error, close where the table says so, nothing stored."
 describe('a frame that is too large', () => {
   it('is refused with too_large just over the limit, with 1009 far over it, and stores nothing', async () => {
     const { server, storage, account } = await relay();

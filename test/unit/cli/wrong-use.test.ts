@@ -26,6 +26,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
   return { code, ...said, lines: said.err.trimEnd().split('\n') };
 }
 
+// "Wrong CLI use: exit 2 and a line that says what to type."
 describe('a command that is called wrongly ends with 2, prints no data and says what to type', () => {
   it.each<[string[], string]>([
     [[], 'Usage: waxwing'],

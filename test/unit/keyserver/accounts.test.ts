@@ -128,6 +128,8 @@ describe('a first list is refused with', () => {
   });
 });
 
+// "Prekey with a bad signature, wrong length, duplicate id with another key, a key with the top bit set: refused, nothing of that
+// upload stored."
 describe('an upload is refused as a whole with', () => {
   type Prekeys = ReturnType<typeof registration>['prekeys'];
   const forPerson = (person: Person, change: (keys: Prekeys) => unknown) => {

@@ -123,6 +123,7 @@ describe('a token', () => {
   });
 });
 
+// "Unknown account and no permission: the same answer in like time."
 describe('who is not there and who cannot sign', () => {
   /** Everything of an answer but the time. */
   const shape = (answer: Awaited<ReturnType<Fixture['open']>>) => ({

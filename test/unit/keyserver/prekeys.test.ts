@@ -51,6 +51,7 @@ describe('PUT /v1/prekeys', () => {
     expect(await count()).toMatchObject({ oneTimeKeys: 0 });
   });
 
+  // "Prekey with … duplicate id with another key …: refused, nothing of that upload stored."
   test('an id that is taken by another key refuses the whole upload', async () => {
     const before = f.stored();
     const answer = await put({ signedPrekey: signedKey(alice.identity, 2), oneTimeKeys: [ecKey(50), ecKey(1)] });

@@ -53,6 +53,7 @@ describe('a token', () => {
       () => ({ claims: { iss: `${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}.1` } }),
     ],
   ];
+  // "Expired, replayed, foreign-audience or HTTP-form token at the relay: `needs-auth` with the reason …"
   it.each(cases)('%s is refused with %s', async (_, code, make) => {
     const ended = await endOf(make);
     expect(ended.reason).toBe(code);
@@ -145,6 +146,7 @@ describe('who is refused', () => {
 });
 
 describe('time', () => {
+  // "… a device clock 25 h off still connects."
   it('of a device 25 hours off either way does not keep it out, since iat comes from the challenge', async () => {
     for (const hours of [-25, 25]) {
       const world = createRelayWorld();

@@ -78,6 +78,7 @@ describe('a submit', () => {
     for (const { n, sequence } of device.all('accepted')) expect(sequence?.number).toBe(n);
   });
 
+  // "… out-of-order … message on the wire: its coded error, close where the table says so, nothing stored."
   it('that the store refuses is told so, each with its code', async () => {
     const { alice, bob, device, stored } = await talk();
     const body = bodyFor([bob], alice, 'x');

@@ -10,6 +10,7 @@ vi.mock('node:crypto', async (original) => {
   return { ...crypto, verify: vi.fn(crypto.verify) };
 });
 
+// "Unknown account and no permission: the same answer in like time."
 it('a refusal costs one verification, whether or not there is such an account or device', async () => {
   const world = createRelayWorld();
   const [device] = (await world.account()).devices;

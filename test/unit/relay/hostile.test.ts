@@ -98,6 +98,8 @@ describe('bytes that are nearly a batch', () => {
   );
 });
 
+// "Malformed, oversized, out-of-order or unauthenticated message on the wire: its coded error, close where the table says so,
+// nothing stored."
 describe('a batch that is refused', () => {
   const heartbeat = encodeUpBatch([{ type: 'heartbeat' }]);
   it.each([
@@ -126,6 +128,17 @@ describe('a batch that is refused', () => {
     expect(snapshot().relay.data).toEqual(before.relay.data);
     const again = world.link();
     await again.device.authenticate(alice);
+  });
+
+  it('for want of a token closes with unexpected, and nothing of it is stored', async () => {
+    const { world, alice, bob, snapshot } = await hostileWorld();
+    const link = world.link();
+    await link.device.next('challenge');
+    const before = snapshot();
+    link.device.say(...validUps(alice, bob));
+    expect(await link.device.ended).toEqual({ code: 4302, reason: 'unexpected' });
+    await settle();
+    expect(snapshot().relay.data).toEqual(before.relay.data);
   });
 });
 

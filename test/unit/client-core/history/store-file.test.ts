@@ -109,6 +109,7 @@ async function inChild(path: string): Promise<{ said: string; child: ChildProces
   };
 }
 
+// "Wrong store key: `StoreKeyMismatchError`, file untouched."
 test('a wrong store key is StoreKeyMismatchError and touches nothing, after a clean end and an unclean one', () => {
   for (const path of [closedStore(), uncleanStore(), uncleanStoreWithoutLog()]) {
     const before = bytesOf(path);
@@ -125,6 +126,7 @@ test.each([0, 16, 31, 33, 64])('a key of %i bytes is StoreKeyMismatchError, and 
   expect(existsSync(path)).toBe(false);
 });
 
+// "Newer schema: `StoreTooNewError`."
 test('a file of a newer schema is StoreTooNewError and untouched, after a clean end and an unclean one', () => {
   const path = newPath();
   const db = Db.open(path, KEY, { create: true });
@@ -175,6 +177,7 @@ const notStores: Record<string, (path: string) => void> = {
   },
 };
 
+// "Not a database: refused, untouched."
 test.each(Object.entries(notStores))('%s is NotAStoreError and untouched', (_name, make) => {
   const path = newPath();
   make(path);
@@ -253,6 +256,7 @@ test('the same file twice in one process is StoreInUseError, by any name, and th
   expect(refusal(path)).toBe('opened');
 });
 
+// "Same file in two processes: `StoreInUseError`."
 test('the same file in two processes is StoreInUseError, also after this process tried it a second time', async () => {
   const path = closedStore();
   const db = Db.open(path, KEY, { create: false });
