@@ -87,7 +87,7 @@ module.exports = {
   options: {
     doNotFollow: { path: 'node_modules' },
     // Anchored: an unanchored dist would also leave out node_modules/@signalapp/libsignal-client/dist, and its rule with it.
-    exclude: { path: `^(${ours.join('|')}|test/kit)/dist/` },
+    exclude: { path: `^(${ours.join('|')})/dist/` },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -9,6 +9,12 @@ test('who takes bundles without pause gets whole ones, and few one-time keys', a
   expect(figures).toMatchObject({ byOne: 6, byMany: 60 });
 });
 
+test('who has accounts enough takes every one-time key of a device, and all still get whole bundles', async () => {
+  const { broken, figures } = await prekeyDepletion({ takes: 200, callers: 17 });
+  expect(broken).toEqual([]);
+  expect(figures).toMatchObject({ byMany: 100, bundles: 400, refusals: 0 });
+});
+
 test('no one-time key is handed out twice, whatever runs at once and is killed', async () => {
   const { broken } = await handedOutKeys({ takes: 2_000, keys: 500, kills: 1 });
   expect(broken).toEqual([]);
