@@ -311,4 +311,25 @@ export const plantedBugs: readonly PlantedBug[] = [
     put: "if (known?.stands && !this.#mayHaveStood(frame, known.stands) && n < 0) return 'repeat';",
     test: { file: 'test/unit/client-core/sync/placing.test.ts', name: 'fills no hole of an earlier one' },
   },
+  {
+    name: 'the signature of a list is not checked',
+    file: 'protocol/src/device-list.ts',
+    find: "if (!verify(list.identityKey, signedBytes('device-list', signed.bytes), signed.signature)) refuse('signature');",
+    put: 'void verify;',
+    test: { file: 'test/simulation/liars.test.ts', name: 'added device' },
+  },
+  {
+    name: 'a list under another identity is taken, with its bundles',
+    file: `${client}/sync/list-check.ts`,
+    find: "if (list.version < kept.list.version) return { type: 'older', version: list.version };",
+    put: "if (list.version < kept.list.version) return { type: 'older', version: list.version };\n    if (list.version > 0) return { type: 'newer', list, identityChanged: false };",
+    test: { file: 'test/simulation/liars.test.ts', name: 'added device' },
+  },
+  {
+    name: 'a list of another account is taken, with its bundles',
+    file: 'protocol/src/device-list.ts',
+    find: "if (list.account !== account) refuse('account');",
+    put: 'void account;',
+    test: { file: 'test/simulation/liars.test.ts', name: 'wrong account' },
+  },
 ];

@@ -8,6 +8,7 @@ import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
 import type { ManualRuntime } from '../support/manual-runtime.ts';
 import type { Liar } from './liars/liar.ts';
+import type { Listings } from './listings.ts';
 import type { Link } from './network.ts';
 import type { Random } from './random.ts';
 import { origin, type SimulatedServer } from './server.ts';
@@ -58,6 +59,7 @@ export type DeviceParts = {
   /** Stands between the device and the keyserver. */
   readonly liar: () => Liar | undefined;
   readonly fired: (fault: string) => void;
+  readonly listings: Listings;
   readonly told: (event: ClientEvent) => void;
   /** Its client calls a method of its store. */
   readonly asked: (device: SimulatedDevice, noun: string, method: string, args: readonly unknown[]) => void;
@@ -129,8 +131,18 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
     };
     const crypto: Crypto = {
       ...o.crypto,
-      startSession: (...args) => guard(() => o.crypto.startSession(...args)),
-      encrypt: (...args) => guard(() => o.crypto.encrypt(...args)),
+      startSession: (...args) =>
+        guard(async () => {
+          const started = await o.crypto.startSession(...args);
+          if (started.type === 'started') o.listings.sessionStarted(device, args[2], args[3]);
+          return started;
+        }),
+      encrypt: (...args) =>
+        guard(async () => {
+          const encrypted = await o.crypto.encrypt(...args);
+          if (encrypted.type === 'encrypted') o.listings.encrypted(device, args[2], encrypted.ciphertext);
+          return encrypted;
+        }),
       decrypt: (...args) => guard(() => o.crypto.decrypt(...args)),
     };
     return {

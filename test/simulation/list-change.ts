@@ -8,6 +8,7 @@ import {
 } from '@waxwing/protocol';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import type { SimulatedDevice } from './device.ts';
+import type { Listings } from './listings.ts';
 import { createRandom } from './random.ts';
 import type { SimulatedServer } from './server.ts';
 
@@ -18,7 +19,7 @@ import type { SimulatedServer } from './server.ts';
 export async function changeList(
   owner: SimulatedDevice,
   server: SimulatedServer,
-  o: { readonly seed: number; readonly nowMs: number },
+  o: { readonly seed: number; readonly nowMs: number; readonly listings: Listings },
 ): Promise<number | undefined> {
   const row = owner.store?.device.get();
   const stored = await server.storage.directory.deviceList(owner.account);
@@ -45,10 +46,9 @@ export async function changeList(
     devices,
   };
   const signed = signDeviceList(list, (message) => crypto.signIdentity(row.identityKeyPair, message));
-  await server.storage.directory.putDeviceList({
-    signed: encodeSignedDeviceList(signed),
-    list: readDeviceList(signed),
-  });
+  const encoded = encodeSignedDeviceList(signed);
+  o.listings.made(encoded);
+  await server.storage.directory.putDeviceList({ signed: encoded, list: readDeviceList(signed) });
   if (devices.length > before.length) {
     const local = {
       address: { account: owner.account, device },

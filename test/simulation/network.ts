@@ -52,8 +52,8 @@ export function createLink(o: {
   readonly random: Random;
   readonly trace: Trace;
   readonly fired: (fault: string) => void;
-  /** The body of a submit has left the device. */
-  readonly left: (body: Uint8Array) => void;
+  /** A message has left the device. */
+  readonly left: (message: Up) => void;
   readonly acknowledged: Acknowledged;
   /** Stands between the device and the gateway. */
   readonly liar: () => Liar | undefined;
@@ -121,9 +121,7 @@ export function createLink(o: {
         if (state.isOver || state.deviceGone || state.noUp) return;
         const messages = decodeUpBatch(bytes);
         o.acknowledged.up(name, messages);
-        for (const message of messages) {
-          if (message.type === 'submit' || message.type === 'direct_submit') o.left(message.body);
-        }
+        for (const message of messages) o.left(message);
         later(state.up, () => {
           if (state.isOver || state.noUp) return;
           const repeated = decodeUpBatch(bytes).flatMap((message) => {

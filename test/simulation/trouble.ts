@@ -1,7 +1,7 @@
-import type { AccountId, DeviceId } from '@waxwing/protocol';
 import type { ManualRuntime } from '../support/manual-runtime.ts';
 import type { SimulatedDevice } from './device.ts';
 import { changeList } from './list-change.ts';
+import type { Listings } from './listings.ts';
 import type { Fault, Plan } from './plan.ts';
 import type { Random } from './random.ts';
 import type { Backup, SimulatedServer } from './server.ts';
@@ -16,6 +16,7 @@ export type TroubleParts = {
   readonly plan: Plan;
   readonly people: readonly SimulatedDevice[];
   readonly server: SimulatedServer;
+  readonly listings: Listings;
   readonly runtime: ManualRuntime;
   readonly random: Random;
   readonly trace: Trace;
@@ -26,8 +27,6 @@ export type TroubleParts = {
 export type Trouble = {
   /** Sets up the faults of a phase, each at a time of its own. */
   readonly begin: () => void;
-  /** Whether the account has ever listed the device. */
-  readonly listed: (account: AccountId, device: DeviceId) => boolean;
 };
 
 export function createTrouble(o: TroubleParts): Trouble {
@@ -38,7 +37,6 @@ export function createTrouble(o: TroubleParts): Trouble {
   const speak = o.speak;
   let backup: Backup | undefined;
   let serverOffMs = 0;
-  const withSecondDevice = new Set<AccountId>();
 
   async function restart(how: Parameters<typeof server.start>[0]): Promise<void> {
     if (server.up) server.crash();
@@ -132,12 +130,13 @@ export function createTrouble(o: TroubleParts): Trouble {
     if (has('list change'))
       some(1, () => {
         const owner = someone();
-        void changeList(owner, server, { seed: plan.seed, nowMs: runtime.clock.now() }).then((devices) => {
-          if (devices === undefined) return;
-          withSecondDevice.add(owner.account);
-          fire('list change');
-          o.trace.line(`${owner.name} has ${devices} devices`);
-        });
+        void changeList(owner, server, { seed: plan.seed, nowMs: runtime.clock.now(), listings: o.listings }).then(
+          (devices) => {
+            if (devices === undefined) return;
+            fire('list change');
+            o.trace.line(`${owner.name} has ${devices} devices`);
+          },
+        );
       });
     if (has('incarnation change')) {
       some(1, () => {
@@ -194,10 +193,7 @@ export function createTrouble(o: TroubleParts): Trouble {
     }
   }
 
-  return {
-    begin,
-    listed: (account, device) => device === 1 || (device === 2 && withSecondDevice.has(account)),
-  };
+  return { begin };
 }
 
 function withDirectory({ state, answered }: Backup, directory: Backup['state']['directory']): Backup {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compareSequences, decodeSubmitBody, limits, parseEra } from '@waxwing/protocol';
+import { compareSequences, limits, parseEra } from '@waxwing/protocol';
 import type { RandomBytes, Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
@@ -11,6 +11,7 @@ import { createAlarms } from './alarms.ts';
 import { check } from './checker.ts';
 import { Crashed, createDevice, type SimulatedDevice } from './device.ts';
 import { fillable } from './fillable.ts';
+import { createListings } from './listings.ts';
 import { createLink } from './network.ts';
 import { checkLied, type Verdict } from './lied-checker.ts';
 import { createLiar, type Liar } from './liars/liar.ts';
@@ -180,23 +181,9 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   let liar: Liar | undefined;
   let verdicts: Outcome['verdicts'];
 
-  /** A body names only devices that their account has listed, and of those of the newest list that its sender knows. */
-  function addressed(name: string, body: Uint8Array): void {
-    const sender = people.find((device) => device.name === name);
-    for (const { account, devices } of decodeSubmitBody(body).recipients) {
-      for (const { device } of devices) {
-        if (!trouble.listed(account, device)) violations.push(`${name} made a ciphertext for the unlisted ${device}`);
-      }
-      const version = sender?.store?.lists.get(account)?.list.version ?? 0;
-      const key = `${name} ${account}`;
-      if (version < (listVersions.get(key) ?? 0)) violations.push(`${name} went back to an earlier list`);
-      listVersions.set(key, version);
-    }
-  }
-  const listVersions = new Map<string, number>();
-
   const acknowledged = createAcknowledged();
   const alarms = createAlarms(() => runtime.elapsedMs());
+  const listings = createListings(() => runtime.elapsedMs());
   const heard = new Map<SimulatedDevice, Map<string, number>>();
   for (let index = 0; index < plan.people; index += 1) {
     const name = 'ABC'[index] ?? 'X';
@@ -217,9 +204,10 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
           random: createRandom(`link ${index} of ${seed}`),
           trace,
           fired: fire,
-          left(body) {
-            oracle.left(body);
-            addressed(name, body);
+          left(message) {
+            if (message.type === 'submit' || message.type === 'direct_submit') oracle.left(message.body);
+            const device = people[index];
+            if (device) listings.left(device, message);
           },
           acknowledged,
           liar: () => liar,
@@ -233,7 +221,11 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         mayLosePower: (has('crash') || has('crash at a commit')) && plan.burst === 1,
         liar: () => liar,
         fired: fire,
-        asked: (...call) => alarms.asked(...call),
+        asked(...call) {
+          alarms.asked(...call);
+          listings.asked(...call);
+        },
+        listings,
         told: (event) => {
           if (event.type === 'holeFilled') filled += 1;
         },
@@ -243,6 +235,8 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         },
       }),
     );
+    const listed = await wait(server.storage.directory.deviceList(device.account));
+    if (listed) listings.made(listed.signed);
     heard.set(device, new Map());
     people.push(device);
   }
@@ -270,7 +264,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       speak(!plan.lie && random.chance(0.06) ? 'cancel' : 'say', from, to);
   }
 
-  const trouble = createTrouble({ plan, people, server, runtime, random, trace, fired: fire, speak });
+  const trouble = createTrouble({ plan, people, server, listings, runtime, random, trace, fired: fire, speak });
 
   if (plan.lie) {
     const parts = {
@@ -378,6 +372,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       }
       // A store that is restored in secret contradicts itself.
       if (plan.lie !== 'store restored in secret') violations.push(...server.audit.violations.splice(0));
+      violations.push(...listings.violations.splice(0));
       violations.push(...oracle.reused.splice(0).map((key) => `a message key was used for two plaintexts: ${key}`));
       if (violations.length > 0) break;
     }
