@@ -1,10 +1,16 @@
-/** A defence taken away: one edit of one source file. `test` names the tests that must turn red; else the simulation must. */
+import type { LieName } from '../../test/simulation/plan.ts';
+
+/**
+ * A defence taken away: one edit of one source file. `test` names the tests that must turn red; else the simulation must, of
+ * a server that tells the `lie` if there is one.
+ */
 export type PlantedBug = {
   readonly name: string;
   readonly file: string;
   readonly find: string;
   readonly put: string;
   readonly test?: { readonly file: string; readonly name: string };
+  readonly lie?: LieName;
 };
 
 const storage = 'storage/src';
@@ -316,20 +322,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'protocol/src/device-list.ts',
     find: "if (!verify(list.identityKey, signedBytes('device-list', signed.bytes), signed.signature)) refuse('signature');",
     put: 'void verify;',
-    test: { file: 'test/simulation/liars.test.ts', name: 'added device' },
+    lie: 'added device',
   },
   {
     name: 'a list under another identity is taken, with its bundles',
     file: `${client}/sync/list-check.ts`,
     find: "if (list.version < kept.list.version) return { type: 'older', version: list.version };",
     put: "if (list.version < kept.list.version) return { type: 'older', version: list.version };\n    if (list.version > 0) return { type: 'newer', list, identityChanged: false };",
-    test: { file: 'test/simulation/liars.test.ts', name: 'added device' },
+    lie: 'added device',
   },
   {
     name: 'a list of another account is taken, with its bundles',
     file: 'protocol/src/device-list.ts',
     find: "if (list.account !== account) refuse('account');",
     put: 'void account;',
-    test: { file: 'test/simulation/liars.test.ts', name: 'wrong account' },
+    lie: 'wrong account',
   },
 ];

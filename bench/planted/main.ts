@@ -36,7 +36,7 @@ function copySources(): string {
 }
 
 /** The first seed that is violated, and by what. */
-function firstSeed(copy: string): Promise<{ seed: number; violation: string } | undefined> {
+function firstSeed(copy: string, kind: string): Promise<{ seed: number; violation: string } | undefined> {
   const args = [
     '--conditions=waxwing-source',
     '--import',
@@ -46,6 +46,7 @@ function firstSeed(copy: string): Promise<{ seed: number; violation: string } | 
     String(SEEDS),
     '1',
     '1',
+    kind,
   ];
   const child = spawn(process.execPath, args, { cwd: copy, stdio: ['ignore', 'pipe', 'ignore'], timeout: LONGEST_MS });
   return new Promise((resolve) => {
@@ -87,7 +88,7 @@ for (const bug of plantedBugs) {
       join(copy, bug.file),
       source.replace(bug.find, () => bug.put),
     );
-    const seed = bug.test ? undefined : await firstSeed(copy);
+    const seed = bug.test ? undefined : await firstSeed(copy, bug.lie ?? 'faults');
     const tests = bug.test ? redTests(copy, bug.test) : [];
     const isCaught = seed !== undefined || tests.length > 0;
     if (!isCaught) green += 1;

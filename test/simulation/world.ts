@@ -361,6 +361,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       await calm();
       await untilSaid();
       await speakAfter();
+      violations.push(...listings.violations.splice(0));
       if (plan.lie) {
         const checked = checkLied({ people, sayings, heard, alarms, lie: plan.lie });
         verdicts = checked.verdicts;
@@ -372,7 +373,6 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       }
       // A store that is restored in secret contradicts itself.
       if (plan.lie !== 'store restored in secret') violations.push(...server.audit.violations.splice(0));
-      violations.push(...listings.violations.splice(0));
       violations.push(...oracle.reused.splice(0).map((key) => `a message key was used for two plaintexts: ${key}`));
       if (violations.length > 0) break;
     }

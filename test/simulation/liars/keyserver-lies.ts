@@ -115,7 +115,7 @@ export const keyserverLies = {
         signed,
         forged,
         { ...forged, signature: signed.signature },
-        ...(knows.has(asked) ? [selfMade] : []),
+        ...(knows.has(asked) ? [selfMade, selfMade] : []),
       ]);
       return [{ ...bundles, deviceList: text(told), devices }];
     });

@@ -1,4 +1,4 @@
-import type { Down, Up } from '@waxwing/protocol';
+import { encodeDownBatch, sameBytes, type Down, type Up } from '@waxwing/protocol';
 import type { HttpRequest, HttpResponse } from '@waxwing/client-core';
 import type { Random } from '../random.ts';
 import { createRenumbering } from './renumbering.ts';
@@ -9,7 +9,7 @@ export type Told = { readonly down: Down; readonly isMade?: true };
 /** What a lie may use. */
 export type LieParts = {
   readonly random: Random;
-  /** Whether to lie at this opportunity; it counts as told. */
+  /** Whether to lie at this opportunity. */
   readonly dares: () => boolean;
   /** The accounts of the world, by the name of their device. */
   readonly accounts: ReadonlyMap<string, string>;
@@ -31,7 +31,7 @@ export type Lie = {
 export type Liar = {
   /** While false, everything passes. */
   active: boolean;
-  /** How often it has lied. */
+  /** How often a device was told something else than the truth, or the relay than what the device said. */
   readonly lies: number;
   down(device: string, messages: readonly Down[]): Down[];
   up(device: string, messages: readonly Up[]): { readonly up: Up[]; readonly down: Down[] };
@@ -53,25 +53,34 @@ export function createLiar(
     down: (device, messages) =>
       messages.flatMap((message) => {
         const told = liar.active && lie.down ? lie.down(device, message) : [{ down: message }];
+        if (
+          !isSame(
+            told.map(({ down }) => down),
+            [message],
+          )
+        )
+          lies += 1;
         return told.map((one) => renumberingOf(device).down(one));
       }),
     up(device, messages) {
       const answers = messages.map((message) => {
         const real = renumberingOf(device).up(message);
-        return liar.active && lie.up ? lie.up(device, real) : { up: [real], down: [] };
+        const told = liar.active && lie.up ? lie.up(device, real) : { up: [real], down: [] };
+        if (told.down.length > 0 || told.up.length !== 1 || told.up[0] !== real) lies += 1;
+        return told;
       });
       return { up: answers.flatMap(({ up }) => up), down: answers.flatMap(({ down }) => down) };
     },
-    http: (device, request, answer) => (liar.active && lie.http ? lie.http(device, request, answer) : answer),
+    http(device, request, answer) {
+      const told = liar.active && lie.http ? lie.http(device, request, answer) : answer;
+      if (told.status !== answer.status || !sameBytes(told.body, answer.body)) lies += 1;
+      return told;
+    },
   };
   const lie = makeLie({
     random: o.random,
     accounts: o.accounts,
-    dares() {
-      const dares = liar.active && o.random.chance(CHANCE);
-      if (dares) lies += 1;
-      return dares;
-    },
+    dares: () => liar.active && o.random.chance(CHANCE),
   });
   const renumberings = new Map<string, ReturnType<typeof createRenumbering>>();
   function renumberingOf(device: string): ReturnType<typeof createRenumbering> {
@@ -80,4 +89,9 @@ export function createLiar(
     return known;
   }
   return liar;
+}
+
+function isSame(told: readonly Down[], real: readonly Down[]): boolean {
+  if (told.length === real.length && told.every((message, index) => message === real[index])) return true;
+  return sameBytes(encodeDownBatch(told), encodeDownBatch(real));
 }

@@ -201,23 +201,6 @@ export const relayLies = {
     },
   }),
 
-  /** Deliveries are left out, and of those that are asked for it is said that they were others'. */
-  entries: ({ dares, random, accounts }) => ({
-    down(_device, message) {
-      if (message.type === 'deliver' && dares()) return [];
-      if (message.type !== 'entries_reply' || !dares()) return pass(message);
-      const entries = message.entries.flatMap((entry) =>
-        random.pick([
-          [],
-          [{ ...entry, n: entry.n + 1 }],
-          [{ ...entry, sender: { ...entry.sender, account: parseAccountId(random.pick([...accounts.values()])) } }],
-          [{ ...entry, number: entry.number + 1 }],
-        ]),
-      );
-      return pass({ ...message, entries });
-    },
-  }),
-
   /** Mail that is there is said to be gone, and mail that is gone not to be. */
   marks: ({ dares, random }) => ({
     down(_device, message) {
@@ -330,12 +313,18 @@ export const relayLies = {
     };
   },
 
-  /** Submits are accepted under the number that would be next, and forgotten. */
+  /** Submits are accepted, under the number that would be next if they have one, and forgotten. */
   'accept and forget'({ dares }) {
     const last = new Map<string, Sequence>();
     const handles = new Map<string, string>();
     return {
       up(device, up) {
+        if (up.type === 'direct_submit') {
+          if (!dares()) return { up: [up], down: [] };
+          const { request, attempt } = up;
+          const accepted: Accepted = { type: 'accepted', request, duplicate: false, n: 0, attempt, serverTimeMs: 1 };
+          return { up: [], down: [accepted] };
+        }
         if (up.type !== 'submit') return { up: [up], down: [] };
         handles.set(`${device} ${up.request}`, up.handle);
         const head = last.get(up.handle);
