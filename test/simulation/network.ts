@@ -65,7 +65,9 @@ export function createLink(o: {
 
   function arrival(pipe: Pipe): number {
     const now = o.elapsedMs();
-    const due = Math.max(pipe.arrives, stalledUntil, now + 1 + random.fraction() * weather.latencyMs);
+    const unhindered = Math.max(pipe.arrives, now + 1 + random.fraction() * weather.latencyMs);
+    if (stalledUntil > unhindered) o.fired('stall');
+    const due = Math.max(stalledUntil, unhindered);
     pipe.arrives = due;
     return due - now;
   }
@@ -100,6 +102,9 @@ export function createLink(o: {
         if (state.isOver || state.deviceGone || state.noDown) return;
         for (const message of messages) {
           trace.line(`${name} ◀ ${describeDown(message)}`);
+          if (message.type === 'ready' || message.type === 'marks') {
+            for (const { reason } of message.marks) o.fired(reason === 'expired' ? 'expiry' : 'quota');
+          }
         }
         o.acknowledged.down(name, messages);
         handlers.received(encodeDownBatch(messages));

@@ -70,7 +70,6 @@ export function createTrouble(o: TroubleParts): Trouble {
     if (has('stall')) {
       some(2, () => {
         someone().link.stall(random.between(500, 15_000));
-        fire('stall');
       });
     }
     if (has('half-open')) {
@@ -84,8 +83,8 @@ export function createTrouble(o: TroubleParts): Trouble {
       some(2, () => {
         const { link } = someone();
         link.weather.offline = true;
+        if (link.connected) fire('offline');
         link.cut();
-        fire('offline');
         at(random.between(1_000, 20_000), () => (link.weather.offline = false));
       });
     }
@@ -176,7 +175,6 @@ export function createTrouble(o: TroubleParts): Trouble {
         const device = someone();
         device.link.weather.offline = true;
         device.link.cut();
-        fire('expiry');
         at(expiryMs + random.between(5_000, 30_000), () => (device.link.weather.offline = false));
       });
     }
@@ -187,7 +185,6 @@ export function createTrouble(o: TroubleParts): Trouble {
         device.link.cut();
         for (let count = 12; count > 0; count -= 1)
           speak('flood', random.pick(people.filter((one) => one !== device)), device);
-        fire('quota');
         at(random.between(20_000, 40_000), () => (device.link.weather.offline = false));
       });
     }
