@@ -1,5 +1,5 @@
 /**
- * `npm run proof:simulation [-- SEEDS FIRST WORKERS TIMES]`: runs so many seeds (5,000) from the first (1), each twice, in two
+ * `npm run proof:simulation [-- SEEDS FIRST WORKERS TIMES KIND]`: runs so many seeds (5,000) from the first (1), each twice, in two
  * processes; each must hold what was promised, and give the same trace both times. Prints a JSON line for each seed that
  * does not, then one with the counts; exit code 0 if there was none and every fault fired in at least 5 % of the seeds.
  * How far it is goes to the error output.
@@ -8,7 +8,8 @@ import { faults } from '../../test/simulation/plan.ts';
 import type { SeedReport } from './worker.ts';
 import { runSeeds } from './workers.ts';
 
-const [seeds = 5_000, first = 1, workers = 2, times = 2] = process.argv.slice(2).map(Number);
+const [seeds = 5_000, first = 1, workers = 2, times = 2] = process.argv.slice(2, 6).map(Number);
+const [kind = 'faults'] = process.argv.slice(6);
 const SHARE = 0.05;
 const SEEDS_PER_WORD = 100;
 
@@ -36,11 +37,11 @@ function take(report: SeedReport): void {
   if (ran % SEEDS_PER_WORD === 0) process.stderr.write(`${ran} of ${seeds} seeds, ${failed.length} failed\n`);
 }
 
-await runSeeds({ first, count: seeds, workers, times, kind: 'faults' }, take);
+await runSeeds({ first, count: seeds, workers, times, kind }, take);
 /** A crash may be that of the machine: what did not wait for the disk is gone with it. */
-const counted = [...faults, 'power cut'];
+const counted = kind === 'faults' ? [...faults, 'power cut'] : [...fired.keys()];
 const shares = Object.fromEntries(counted.map((fault) => [fault, Math.round((countOf(fault) / ran) * 1_000) / 10]));
-const rare = counted.filter((fault) => countOf(fault) < ran * SHARE);
+const rare = kind !== 'faults' ? [] : counted.filter((fault) => countOf(fault) < ran * SHARE);
 process.stdout.write(
   `${JSON.stringify({
     proof: 'simulation',

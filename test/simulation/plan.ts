@@ -43,6 +43,8 @@ export type Plan = {
   readonly burst: number;
   readonly phases: number;
   readonly phaseMs: number;
+  /** How long nobody is there after each phase: one went while the others spoke, and comes back before them. */
+  readonly awayMs?: number;
   /** How the server lies, if it does. */
   readonly lie?: LieName;
   /** Whether it is judged before it stops, too. */
@@ -76,10 +78,11 @@ function isLie(name: string): name is LieName {
   return Object.hasOwn(lies, name);
 }
 
-/** The plan of a seed: of many honest messages, of a server that lies so, or of everything that may go wrong. */
+/** The plan of a seed: of everything that may go wrong, of days apart, of many honest messages, or of a server that lies so. */
 export function planOf(kind: string, seed: number): Plan {
   if (kind === 'honest') return makeHonestPlan(seed);
   if (kind === 'faults') return makePlan(seed);
+  if (kind === 'days') return makeDaysPlan(seed);
   if (isLie(kind)) return makeLyingPlan(kind, seed);
   throw new RangeError(`no such kind of plan: ${kind}`);
 }
@@ -120,5 +123,26 @@ function makeHonestPlan(seed: number): Plan {
     burst: 50,
     phases: 1,
     phaseMs: 900_000,
+  };
+}
+
+const HOUR_MS = 3_600_000;
+/** Beyond what a mailbox keeps, what direct messages are known again for, and what others can be asked for. */
+const awayHours = [25, 49, 5 * 24, 31 * 24] as const;
+
+/** Devices that are away for days: nobody's process runs meanwhile, so that time costs nothing. */
+function makeDaysPlan(seed: number): Plan {
+  const random: Random = createRandom(`days ${seed}`);
+  const usual: readonly Fault[] = ['latency', 'cut', 'stall', 'duplicate submit', 'HTTP lost', 'list change'];
+  return {
+    seed,
+    real: seed % realEvery === 0,
+    people: random.between(2, 3),
+    faults: new Set(usual.filter(() => random.chance(CHANCE))),
+    messages: random.between(6, 14),
+    burst: 1,
+    phases: 2,
+    phaseMs: 40_000,
+    awayMs: random.pick(awayHours) * HOUR_MS,
   };
 }

@@ -57,6 +57,7 @@ const TURNS_OF_REST = 8;
 const folderRoot = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** How long a calm network may need until all is said and heard. */
 const CALM_MS = 300_000;
+const ALONE_MS = 60_000;
 /** How long all may be said where the server still lies. */
 const LIED_MS = 60_000;
 const QUIET_MS = 10_000;
@@ -334,6 +335,15 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     }
   }
 
+  /** Nobody is there for so long; who went first is back first, and has to do without the others for a while. */
+  async function stayAway(first: SimulatedDevice, ms: number): Promise<void> {
+    for (const device of people) await wait(device.stop());
+    await run(ms);
+    first.start();
+    await run(ALONE_MS);
+    for (const device of people) device.start();
+  }
+
   /** Holes are filled while all is calm, where somebody has what is missing. */
   async function untilFilled(): Promise<void> {
     for (let passed = 0; passed < FILL_MS && fillable(people).length > 0; passed += FILL_STEP_MS) {
@@ -349,7 +359,10 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       trouble.begin();
       for (let count = plan.messages; count > 0; count -= 1)
         runtime.timers.after(random.between(0, plan.phaseMs), speakAtRandom);
+      const first = plan.awayMs === undefined ? undefined : random.pick(people);
+      if (first) runtime.timers.after(random.between(0, plan.phaseMs / 2), () => void first.stop());
       await run(plan.phaseMs);
+      if (first && plan.awayMs !== undefined) await stayAway(first, plan.awayMs);
       if (has('expiry') || has('quota')) await run(expiryMs + 40_000);
       if (plan.lie && plan.liesOn) {
         await clear();
@@ -367,7 +380,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
         verdicts = checked.verdicts;
         violations.push(...checked.violations);
       } else {
-        const mayLose = [...plan.faults].some((fault) => losing.has(fault));
+        const mayLose = plan.awayMs !== undefined || [...plan.faults].some((fault) => losing.has(fault));
         await untilFilled();
         violations.push(...check({ people, sayings, heard, acknowledged, mayLose }));
       }
