@@ -1,6 +1,7 @@
 import { decodeDownBatch, decodeUpBatch, type Down, type Up } from '@waxwing/protocol';
 import { createClient, openClient, systemRuntime, type Client, type Crypto, type Dial } from '@waxwing/client-core';
 import { existsSync, readFileSync } from 'node:fs';
+import { Database } from '@signalapp/sqlcipher';
 
 // A client in a process of its own that kills itself, as kill -9 would, the k-th time that it comes to a step. The
 // steps are the seams of its runtime: what goes to the network, what comes from it, and each call of the crypto.
@@ -8,6 +9,12 @@ import { existsSync, readFileSync } from 'node:fs';
 const steps = ['receive', 'decrypt', 'decrypted', 'ack', 'framed', 'submit', 'submitted', 'accepted'] as const;
 type Step = (typeof steps)[number];
 export const stepNames: readonly string[] = steps;
+
+/** How long a late commit is behind what was said of it. */
+const LATE_MS = 1_000;
+/** How long it waits for its messages to be sent, and then for the one it expects: of a late client not everything comes. */
+const PATIENCE_MS = 20_000;
+const LATE_PATIENCE_MS = 4_000;
 
 /** What the process is told, as one JSON argument. `texts`: messages to send, by their ids, to `peer`. */
 export type StepOrder = {
@@ -20,6 +27,8 @@ export type StepOrder = {
   readonly texts: readonly { readonly id: string; readonly text: string }[];
   /** End once connected, with everything sent, and this message of the peer in the history; then tell the whole of it. */
   readonly expect: string;
+  /** A client that says what it has not committed yet: what a kill then loses was acked, or sent. */
+  readonly late?: true;
 };
 
 /** What it prints when it comes to its end. */
@@ -87,6 +96,42 @@ function stepDial(at: (step: Step) => void): Dial {
   };
 }
 
+/**
+ * What is committed from now on is one transaction that ends a while after it began, or when the file is closed: the
+ * commits within it are savepoints, whose end is answered as a commit is.
+ */
+function commitLate(): void {
+  const prepare: (this: Database, sql: string, ...options: unknown[]) => ReturnType<Database['prepare']> = Reflect.get(
+    Database.prototype,
+    'prepare',
+  );
+  const close: (this: Database) => void = Reflect.get(Database.prototype, 'close');
+  const within: Readonly<Record<string, string>> = {
+    ...{ 'BEGIN IMMEDIATE': 'SAVEPOINT late', COMMIT: 'RELEASE late' },
+    // Not to be set within a transaction.
+    ...{ 'PRAGMA synchronous = NORMAL': 'SELECT 1', 'PRAGMA synchronous = FULL': 'SELECT 1' },
+  };
+  const open = new Map<Database, NodeJS.Timeout>();
+  const end = (database: Database): void => {
+    clearTimeout(open.get(database));
+    if (open.delete(database)) database.exec('COMMIT');
+  };
+  Reflect.set(Database.prototype, 'prepare', function (this: Database, sql: string, ...options: unknown[]) {
+    if (sql === 'BEGIN IMMEDIATE' && !open.has(this)) {
+      this.exec('BEGIN IMMEDIATE');
+      open.set(
+        this,
+        setTimeout(() => end(this), LATE_MS),
+      );
+    }
+    return prepare.call(this, within[sql] ?? sql, ...options);
+  });
+  Database.prototype.close = function (this: Database) {
+    end(this);
+    close.call(this);
+  };
+}
+
 async function run(order: StepOrder): Promise<StepReport> {
   const at = failpoint(order.step, order.occurrence);
   const runtime = { crypto: stepCrypto(at), dial: stepDial(at) };
@@ -99,21 +144,26 @@ async function run(order: StepOrder): Promise<StepReport> {
     return { account: client.account, history: [], state: 'created' };
   }
   await client.connect();
+  // Not before: a device whose generation was undone is told that it is cloned.
+  if (order.late) commitLate();
   const conversation = await client.direct(order.peer);
   const sent = [];
   for (const { id, text } of order.texts) sent.push(await conversation.send({ text }, { id }));
-  await Promise.all(sent.map((message) => message.reached('sent')));
+  const patienceMs = order.late ? LATE_PATIENCE_MS : PATIENCE_MS;
+  // What fails or does not come is missing in a history: the proof counts it.
+  await atMost(patienceMs, Promise.allSettled(sent.map((message) => message.reached('sent'))));
   const newest = conversation.history({ limit: 200 });
-  await new Promise<void>((resolve) => {
+  const came = new Promise<void>((resolve) => {
     const look = () => {
-      const came = newest.getSnapshot().items.some((item) => item.kind === 'message' && item.text === order.expect);
-      if (!came) return;
+      const isThere = newest.getSnapshot().items.some((item) => item.kind === 'message' && item.text === order.expect);
+      if (!isThere) return;
       unsubscribe();
       resolve();
     };
     const unsubscribe = newest.subscribe(look);
     look();
   });
+  await atMost(patienceMs, came);
   const history = conversation.history({ limit: 1_000_000 }).getSnapshot().items;
   const texts = history.map((item) =>
     item.kind === 'message' ? (item.text ?? '') : `(${item.kind === 'hole' ? item.reason : item.what})`,
@@ -121,6 +171,12 @@ async function run(order: StepOrder): Promise<StepReport> {
   const { state } = client.connection.getSnapshot();
   await client.close();
   return { account: client.account, history: texts, state };
+}
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }
 
 function isOrder(value: unknown): value is StepOrder {

@@ -23,6 +23,8 @@ const BURST = 3;
 /** Runs between two in which the client comes to its end. */
 const CLEAN_EVERY = 10;
 const CHILD_MS = 60_000;
+/** What has not come to the steady peer by then is lost. */
+const STEADY_MS = 60_000;
 const FROM_SOURCE = ['--conditions=waxwing-source', '--import', 'tsx'];
 
 /**
@@ -33,6 +35,7 @@ export async function proveSteps(
   killsPerStep: number,
   random: () => number,
   execArgv: readonly string[] = FROM_SOURCE,
+  kind: Pick<StepOrder, 'late'> = {},
 ): Promise<StepsResult> {
   const child = (order: StepOrder) => runChild(order, execArgv);
   const folder = mkdtempSync(join(tmpdir(), 'waxwing-steps-'));
@@ -46,7 +49,7 @@ export async function proveSteps(
     await steady.connect();
     const keyFile = join(folder, 'killed.key');
     writeFileSync(keyFile, generateStoreKey(), { mode: 0o600 });
-    const base = { server: server.url, path: join(folder, 'killed.db'), keyFile };
+    const base = { ...kind, server: server.url, path: join(folder, 'killed.db'), keyFile };
     const created = await child({ ...base, step: null, occurrence: 0, peer: null, texts: [], expect: '' });
     if (created === 'killed') throw new Error('the client was not created');
     return await killAtEachStep(steady, created.account, base, killsPerStep, random, child);
@@ -61,7 +64,7 @@ export async function proveSteps(
 async function killAtEachStep(
   steady: Client,
   account: string,
-  base: Pick<StepOrder, 'server' | 'path' | 'keyFile'>,
+  base: Pick<StepOrder, 'server' | 'path' | 'keyFile' | 'late'>,
   killsPerStep: number,
   random: () => number,
   child: (order: StepOrder) => Promise<StepReport | 'killed'>,
@@ -115,6 +118,7 @@ async function killAtEachStep(
   return { kills, runs, messages: all.length, lost, duplicated, outOfOrder, cloned };
 }
 
+/** The history, when so much has come, or what there is of it when it does not come. */
 async function waitFor(client: Client, peer: string, count: number): Promise<string[]> {
   const history = (await client.direct(peer)).history({ limit: 1_000_000 });
   const read = () => history.getSnapshot().items;
@@ -123,9 +127,14 @@ async function waitFor(client: Client, peer: string, count: number): Promise<str
       const received = read().filter((item) => item.kind === 'message' && item.from !== client.account).length;
       const pending = read().some((item) => item.kind === 'message' && item.sequence === null);
       if (received < count || pending) return;
+      end();
+    };
+    const end = () => {
+      clearTimeout(timer);
       unsubscribe();
       resolve();
     };
+    const timer = setTimeout(() => end(), STEADY_MS);
     const unsubscribe = history.subscribe(look);
     look();
   });
