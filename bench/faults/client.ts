@@ -6,13 +6,22 @@ import type { ClientOrder, ClientStart } from './orders.ts';
 // A client in a process of its own, told what to do line by line. Its clock can be stepped, and its timers run faster than
 // those of the system, by one factor: what takes 75 s at 1 takes 7.5 s at 10.
 
-function pacedRuntime(pace: number): { readonly runtime: Runtime; readonly step: (byMs: number) => void } {
+/** What a deaf client waits for never comes: an answer to a ping, or the time to send one. */
+const DEAF_FROM_MS = 5_000;
+
+function pacedRuntime({ pace, deaf }: Pick<ClientStart, 'pace' | 'deaf'>): {
+  readonly runtime: Runtime;
+  readonly step: (byMs: number) => void;
+} {
   const system = systemRuntime();
   let offsetMs = 0;
   const runtime: Runtime = {
     ...system,
     clock: { now: () => system.clock.now() + offsetMs },
-    timers: { after: (delayMs, call) => system.timers.after(delayMs / pace, call) },
+    timers: {
+      after: (delayMs, call) =>
+        deaf && delayMs >= DEAF_FROM_MS ? () => undefined : system.timers.after(delayMs / pace, call),
+    },
   };
   return { runtime, step: (byMs) => (offsetMs += byMs) };
 }
@@ -42,8 +51,8 @@ async function tellHistory(client: Client, peer: string): Promise<void> {
   say({ said: 'history', lines });
 }
 
-async function run({ server, path, keyFile, pace }: ClientStart): Promise<void> {
-  const { runtime, step } = pacedRuntime(pace);
+async function run({ server, path, keyFile, ...timing }: ClientStart): Promise<void> {
+  const { runtime, step } = pacedRuntime(timing);
   const store = { path, key: readFileSync(keyFile) };
   const client = existsSync(path)
     ? await openClient({ store, server, runtime })

@@ -45,7 +45,7 @@ export function longFreezes(size: Size): Promise<FaultReport> {
   return strikes({
     ...size,
     fault: 'F11-real',
-    how: 'SIGSTOP for 100 s, then SIGCONT',
+    how: 'SIGSTOP for 100 s, then SIGCONT; takes so long by the clock that it runs a twenty-fifth of the others',
     kinds: { relay: freeze('relay', long), client: freeze('client', long) },
   });
 }
@@ -58,7 +58,8 @@ export function longFreezes(size: Size): Promise<FaultReport> {
 export function displaced({ runs, seed }: Size): Promise<FaultReport> {
   const shown = { displaced: 0, refused: 0 };
   const how = 'SIGSTOP, a copy of the file connects, SIGCONT';
-  return reported({ fault: 'F11-displaced', how, seed, runs, shown }, () =>
+  const due = { displaced: runs, refused: runs };
+  return reported({ fault: 'F11-displaced', how, seed, runs, due, shown }, () =>
     World.within({ random: seededRandom(seed), kind: 'shipped' }, async (world) => {
       const counts = { lost: 0, duplicated: 0, messages: 0 };
       const [, bob] = world.people;

@@ -85,8 +85,22 @@ export function slowPartitions(size: Size): Promise<FaultReport> {
   return strikes({
     ...size,
     fault: 'F7-real',
-    how: 'proxy between client and relay; the timers of the system',
+    how: 'proxy between client and relay; the timers of the system, so slow that it runs a twenty-fifth of the others',
     kinds: { halfOpen: halfOpen(both, 1), halfOpenDown: halfOpen(['down'], 1) },
+  });
+}
+
+/** F7 with clients that wait for ever for a sign of life: none may find a connection half-open. */
+export function deafPartitions({ seed }: Size): Promise<FaultReport> {
+  return strikes({
+    ...{ runs: 1, seed },
+    fault: 'F7-deaf',
+    how: 'packets go nowhere, and clients wait for ever for a sign of life',
+    relay: { pace: PACE },
+    pace: PACE,
+    deaf: true,
+    once: true,
+    kinds: { halfOpen: halfOpen(both, PACE) },
   });
 }
 

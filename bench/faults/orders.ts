@@ -18,6 +18,8 @@ export type RelayStart = {
   readonly failpoint?: { readonly at: Failpoint; readonly occurrence: number };
   /** Commits that do not wait for the disk: what a power cut then loses was said to be kept. */
   readonly unsynced?: true;
+  /** Commits of the relay's file that are made some time after they are answered: what a kill then loses was said to be kept. */
+  readonly late?: true;
 };
 
 /** What a client is started with, as one JSON argument. A file that is not there is made. */
@@ -26,6 +28,8 @@ export type ClientStart = {
   readonly path: string;
   readonly keyFile: string;
   readonly pace: number;
+  /** A client that waits for ever for a sign of life. */
+  readonly deaf?: true;
 };
 
 /** One line of its input. `everyMs`: how long to wait after each message. */

@@ -40,11 +40,13 @@ export class Person {
     readonly folder: string;
     readonly proxy: TcpProxy;
     readonly pace: number;
+    readonly deaf?: true;
   }): Promise<Person> {
     const keyFile = join(o.folder, `${o.name}.key`);
     if (!existsSync(keyFile)) writeFileSync(keyFile, generateStoreKey(), { mode: 0o600 });
     const server = `http://127.0.0.1:${o.proxy.port}`;
-    const start: ClientStart = { server, path: join(o.folder, `${o.name}.db`), keyFile, pace: o.pace };
+    const path = join(o.folder, `${o.name}.db`);
+    const start: ClientStart = { server, path, keyFile, pace: o.pace, ...(o.deaf && { deaf: o.deaf }) };
     const person = new Person(o.name, o.proxy, startClient(start));
     await person.process.line((line) => line.includes('"ready"'));
     return person;

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, renameSync, truncateSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { temporaryFolder } from '../../test/support/cli.ts';
 import { checkFiles } from './disk.ts';
-import { strikes, type FaultReport, type Size } from './report.ts';
+import { strikes, WEAKENED_SETTLE_MS, type FaultReport, type Size } from './report.ts';
 
 const DISK_BYTES = 64 * 1024 * 1024;
 
@@ -74,12 +74,11 @@ export async function powerCuts(size: Size, unsynced = false): Promise<FaultRepo
       how: 'ext4 in a file: what was not synced is lost',
       relay,
       store,
-      ...(unsynced && { settleMs: 20_000 }),
+      ...(unsynced && { settleMs: WEAKENED_SETTLE_MS }),
       kinds: {
         /** One says what the other cannot hear yet. Seen: what was reported sent before was not received yet. */
         async power(world) {
-          const [alice, bob] = world.people;
-          const [speaker, listener] = world.below(2) === 0 ? [alice, bob] : [bob, alice];
+          const { speaker, listener } = world.parted();
           await world.settle();
           disk.sync();
           listener.proxy.refuse();

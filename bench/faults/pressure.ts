@@ -61,6 +61,6 @@ export function pressure(size: Size): Promise<FaultReport> {
   const how = 'memory group with a process that takes all of it; 2% of a processor by cpu group';
   const kinds = { oomKill, cpu };
   if (hasGroups()) return strikes({ ...size, fault: 'F12', how, kinds });
-  const head = { fault: 'F12', how, seed: size.seed, runs: 0, shown: { oomKill: 0, cpu: 0 } };
+  const head = { fault: 'F12', how, seed: size.seed, runs: size.runs, due: {}, shown: {} };
   return reported(head, () => Promise.resolve({ problem: 'no control groups here that this user may make' }));
 }

@@ -9,6 +9,8 @@ import type { Failpoint, RelayStart } from './orders.ts';
 // A relay and keyserver like `waxwing serve`, composed anew with a clock that can be stepped, timers that can run faster,
 // and points at which it kills itself as kill -9 would.
 
+const LATE_MS = 1_000;
+
 function withFailpoint({ mailboxes, ...storage }: Storage, failpoint: RelayStart['failpoint']): Storage {
   let seen = 0;
   let accepted = 0;
@@ -61,6 +63,24 @@ function leaveUnsynced(): void {
   });
 }
 
+/**
+ * What relay.db commits from now on is one transaction that ends a while after it began: the commits within it are
+ * savepoints, whose end is answered as a commit is.
+ */
+function commitLate(): void {
+  const exec: (this: Database.Database, source: string) => Database.Database = Reflect.get(Database.prototype, 'exec');
+  const within = { 'BEGIN IMMEDIATE': 'SAVEPOINT late', COMMIT: 'RELEASE late', ROLLBACK: 'ROLLBACK TO late' };
+  Reflect.set(Database.prototype, 'exec', function (this: Database.Database, source: string) {
+    const entry = Object.entries(within).find(([statement]) => statement === source);
+    if (!this.name.endsWith('relay.db') || !entry) return exec.call(this, source);
+    if (!this.inTransaction) {
+      exec.call(this, 'BEGIN IMMEDIATE');
+      setTimeout(() => exec.call(this, 'COMMIT'), LATE_MS);
+    }
+    return exec.call(this, entry[1]);
+  });
+}
+
 async function run(start: RelayStart): Promise<void> {
   let offsetMs = 0;
   const runtime = {
@@ -71,7 +91,8 @@ async function run(start: RelayStart): Promise<void> {
     },
   };
   if (start.unsynced) leaveUnsynced();
-  const thread = start.unsynced ? 'calling' : 'own';
+  if (start.late) commitLate();
+  const thread = start.unsynced || start.late ? 'calling' : 'own';
   const storage = await openSqliteStorage({ directory: start.folder, runtime, thread });
   const server = await startServer({
     settings: {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { temporaryFolder } from '../../test/support/cli.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
-import { compareHistories, type Comparison } from '../histories.ts';
+import { compareHistories, type Comparison, type HistoryLine } from '../histories.ts';
 import { Person } from './person.ts';
 import { RelayProcess, type RelayKind } from './relay-process.ts';
 
@@ -14,6 +14,8 @@ const SETTLE_MS = 180_000;
 export type WorldResult = Comparison & {
   readonly messages: number;
   readonly failed: number;
+  /** Messages that were reported sent and that the other does not have. */
+  readonly unkept: number;
   /** Honest devices that were told that they are cloned or displaced. */
   readonly cloned: number;
   /** Messages that an inbox gave out twice without saying so. */
@@ -40,6 +42,7 @@ export class World {
       readonly random: () => number;
       readonly kind: RelayKind;
       readonly pace?: number;
+      readonly deaf?: true;
       readonly store?: string;
     },
     work: (world: World) => Promise<T>,
@@ -56,7 +59,10 @@ export class World {
       const people = await Promise.all(
         proxies.map(async (proxy, index) => {
           proxy.retarget(relay.port);
-          const person = await Person.start({ name: index === 0 ? 'alice' : 'bob', folder, proxy, pace: o.pace ?? 1 });
+          const person = await Person.start({
+            ...{ name: index === 0 ? 'alice' : 'bob', folder, proxy, pace: o.pace ?? 1 },
+            ...(o.deaf && { deaf: o.deaf }),
+          });
           ends.push(async () => {
             person.process.kill('SIGKILL');
             await person.process.exit();
@@ -85,6 +91,12 @@ export class World {
   /** A moment of up to so many milliseconds, by the seed. */
   moment(maxMs: number): Promise<void> {
     return pause(this.below(maxMs));
+  }
+
+  /** One of the two, and the other. */
+  parted(): { readonly speaker: Person; readonly listener: Person } {
+    const [alice, bob] = this.people;
+    return this.below(2) === 0 ? { speaker: alice, listener: bob } : { speaker: bob, listener: alice };
   }
 
   /** Both say a few things, over a fifth of a second or so. */
@@ -120,11 +132,17 @@ export class World {
     return {
       messages: said.flat().length,
       ...compareHistories(said, ids, histories),
+      unkept: sum((person) => notHeld(person, histories[person === alice ? 1 : 0])),
       failed: sum(({ failed }) => failed.length),
       cloned: sum(({ states }) => states.filter((state) => state === 'cloned' || state === 'displaced').length),
       unmarkedRepeats: sum((person) => person.unmarkedRepeats),
     };
   }
+}
+
+function notHeld({ sent }: Person, history: readonly HistoryLine[]): number {
+  const held = new Set(history.filter(({ kind }) => kind === 'message').map(({ id }) => id));
+  return [...sent.values()].filter((id) => !held.has(id)).length;
 }
 
 export function pause(ms: number): Promise<void> {

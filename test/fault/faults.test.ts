@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { proveFault } from '../../bench/faults/faults.ts';
 import { hasDisks } from '../../bench/faults/power.ts';
+import { reported } from '../../bench/faults/report.ts';
 import { endProcesses } from '../support/processes.ts';
 
 /** Each kind of each fault strikes once; the full count is the proof's. What takes minutes by the clock is the proof's alone. */
@@ -50,7 +51,32 @@ describe.skipIf(!disks)('when the power goes from the disk of the relay', () => 
 
   it('and is missing where the relay does not wait for its disk', { timeout }, async () => {
     const report = await proveFault('F6-power-unsynced', size);
-    expect(report.ok).toBe(false);
+    expect(report, JSON.stringify(report)).toMatchObject({ ok: true, weakened: true });
     expect(report.lost).toBeGreaterThan(0);
   });
+});
+
+describe('the proof sees what is weakened', () => {
+  it.concurrent.each([
+    ['F1-late', 'a relay that answers before its commit is made'],
+    ['F7-deaf', 'a client that waits for ever for a sign of life'],
+    ['F19-late', 'a client that commits after it acks and sends'],
+  ])(
+    '%s: %s',
+    async (name) => {
+      const report = await proveFault(name, size);
+      expect(report, JSON.stringify(report)).toMatchObject({ ok: true, weakened: true });
+    },
+    timeout,
+  );
+});
+
+it('a fault that was not seen in each run is not shown', async () => {
+  const head = { fault: 'F0', how: '', seed: 1, runs: 3, due: { one: 2, other: 1 } };
+  const ok = async (shown: Record<string, number>) =>
+    (await reported({ ...head, shown }, () => Promise.resolve({}))).ok;
+  expect(await ok({ one: 2, other: 1 })).toBe(true);
+  expect(await ok({ one: 1, other: 2 })).toBe(false);
+  expect(await ok({ one: 2, other: 0 })).toBe(false);
+  expect(await ok({ one: 1 })).toBe(false);
 });
