@@ -5,6 +5,10 @@ import { reported, strikes, type FaultReport, type Size, type Strike } from './r
 import { seededRandom } from '../../test/support/seeded.ts';
 import { pause, World } from './world.ts';
 
+/** The longest stop is so many times the shortest, of a second. */
+const LONGEST = 120;
+/** Steps of this fraction of a whole fall everywhere, and never close together. */
+const GOLDEN = 0.618034;
 /** Longer than either end waits for a sign of life. */
 const LONG_MS = 100_000;
 
@@ -15,27 +19,35 @@ function isStopped(pid: number): boolean {
 }
 
 /** Stops one process for a while. Seen: the system says that it was stopped, and it goes on. */
-function freeze(whom: 'relay' | 'client', stopMs: (world: World) => number): Strike {
-  return async (world) => {
+function freeze(whom: 'relay' | 'client', ms: (world: World, run: number) => number): Strike {
+  return async (world, run) => {
     const one = whom === 'relay' ? world.relay.process : world.people[world.below(2)]?.process;
     if (!one) return false;
     one.kill('SIGSTOP');
     world.talk();
-    await pause(stopMs(world));
+    await pause(ms(world, run));
     const wasStopped = isStopped(one.pid);
     one.kill('SIGCONT');
     return wasStopped;
   };
 }
 
-/** F11: relay or client stand still for 1-3 s. */
+/**
+ * How long to stop, 1 s to two minutes: half of the runs less than 2 s, one in ten more than half a minute. The runs go over
+ * the range evenly, from the shortest, so that even a few have a long one and the time for all is known.
+ */
+function stopMs(world: World, run: number): number {
+  const place = (Math.floor(run / 2) * GOLDEN) % 1;
+  return 1_000 * LONGEST ** (Math.min(1, place + world.random() / 25) ** 3);
+}
+
+/** F11: relay or client stand still, mostly for seconds. */
 export function freezes(size: Size): Promise<FaultReport> {
-  const short = (world: World): number => 1_000 + world.below(2_000);
   return strikes({
     ...size,
     fault: 'F11',
-    how: 'SIGSTOP for 1-3 s, then SIGCONT',
-    kinds: { relay: freeze('relay', short), client: freeze('client', short) },
+    how: 'SIGSTOP for 1-120 s, most of them short, then SIGCONT',
+    kinds: { relay: freeze('relay', stopMs), client: freeze('client', stopMs) },
   });
 }
 
