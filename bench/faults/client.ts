@@ -45,7 +45,7 @@ async function tellHistory(client: Client, peer: string): Promise<void> {
     .getSnapshot()
     .items.map((item) =>
       item.kind === 'message'
-        ? { kind: 'message', id: item.id, text: item.text ?? '' }
+        ? { kind: 'message', id: item.id, text: item.text ?? '', era: item.sequence?.era }
         : { kind: 'hole', id: item.id, text: item.kind === 'hole' ? item.reason : item.what },
     );
   say({ said: 'history', lines });

@@ -1,33 +1,111 @@
+import { limits } from '@waxwing/protocol';
+import type { Person } from './person.ts';
 import { strikes, type FaultReport, type Size, type Strike } from './report.ts';
-import { pause } from './world.ts';
+import { pause, type World } from './world.ts';
 
 const STEP_MS = 25 * 60 * 60 * 1_000;
+/** So much before its time nothing may expire. */
+const EARLY_MS = 60_000;
+const WAITS_MS = 60_000;
+
+/** The clock of one process steps; resolves when it says so. */
+async function move(one: World['relay'] | Person, ms: number): Promise<void> {
+  const stepped = (): number => one.process.lines.filter((line) => line.includes('"stepped"')).length;
+  const before = stepped();
+  one.process.write('said' in one ? JSON.stringify({ do: 'step', byMs: ms }) : String(ms));
+  for (let left = 30_000; stepped() === before; left -= 10) {
+    if (left <= 0) throw new Error('the clock does not step');
+    await pause(10);
+  }
+}
 
 /**
  * The clock of one process steps, devices connect again under it and talk, and it steps back. What had been said before is
- * through by then: mail that waits while the relay's clock jumps over its lifetime goes, with a reason. Seen: the process
- * told both steps.
+ * through by then. Seen: everybody connected under that clock.
  */
 function step(whom: 'relay' | 'client', byMs: number): Strike {
   return async (world) => {
     await world.settle();
-    const person = world.people[world.below(2)] ?? world.people[0];
-    const one = whom === 'relay' ? world.relay.process : person.process;
-    const stepped = (): number => one.lines.filter((line) => line.includes('"stepped"')).length;
-    const before = stepped();
-    const move = async (ms: number): Promise<void> => {
-      const count = stepped() + 1;
-      one.write(whom === 'relay' ? String(ms) : JSON.stringify({ do: 'step', byMs: ms }));
-      while (stepped() < count) await pause(10);
-      if (world.below(2) === 0) for (const { proxy } of world.people) proxy.reset();
-    };
-    await move(byMs);
+    const one = whom === 'relay' ? world.relay : (world.people[world.below(2)] ?? world.people[0]);
+    await move(one, byMs);
+    const connections = world.people.map(({ proxy }) => proxy.counts.connections);
+    for (const { proxy } of world.people) proxy.reset();
     world.talk();
     await world.settle();
-    await move(-byMs);
+    const connected = world.people.every(({ proxy }, index) => proxy.counts.connections > (connections[index] ?? 0));
+    await move(one, -byMs);
+    if (world.below(2) === 0) for (const { proxy } of world.people) proxy.reset();
     world.talk();
-    return stepped() === before + 2;
+    return connected;
   };
+}
+
+/** What the relay's clock does while mail waits for one who is away, and what that one then sees first of the mail. */
+type Wait = {
+  readonly steps: readonly number[];
+  /** More is said to the one who is away after the first step. */
+  readonly isSpoken?: true;
+  readonly sees: 'mail' | 'expired';
+};
+
+/**
+ * Mail waits for one who is away, the relay's clock steps, and they come back. All of it comes, what has expired by repair,
+ * and the conversation stays in its era. Where `sees` is mail, nothing is ever a hole; where it is `expired`, each hole
+ * says so. Seen: the mail waited, and was a hole where it had to expire.
+ */
+function waits({ steps, isSpoken, sees }: Wait): Strike {
+  return async (world) => {
+    await world.settle();
+    const { speaker, listener } = world.parted();
+    const era = await lastEra(speaker, listener);
+    listener.proxy.refuse();
+    listener.proxy.reset();
+    const say = async (): Promise<void> => {
+      speaker.say(listener, 8, 5);
+      if (!(await speaker.until(() => speaker.sent.size === speaker.said.length, WAITS_MS))) {
+        throw new Error(`${speaker.name} (${speaker.state}) cannot send`);
+      }
+    };
+    await say();
+    for (const [index, byMs] of steps.entries()) {
+      await move(world.relay, byMs);
+      if (index === 0 && isSpoken) await say();
+    }
+    const waiting = speaker.said.filter((text) => !listener.received.has(text)).length;
+    listener.proxy.accept();
+    const reasons = await holesUntilSettled(world, listener, speaker);
+    const byMs = steps.reduce((sum, ms) => sum + ms, 0);
+    if (byMs !== 0) await move(world.relay, -byMs);
+    world.talk();
+    await world.settle();
+    const other = [...reasons].find((reason) => sees === 'mail' || reason !== 'expired');
+    if (other !== undefined) throw new Error(`what waited was a hole: ${other}`);
+    const now = await lastEra(speaker, listener);
+    if (now !== era) throw new Error(`the era went from ${String(era)} to ${String(now)}`);
+    return waiting > 0 && (sees !== 'expired' || reasons.size > 0);
+  };
+}
+
+/** The reasons of the holes that a history has until everything has come. A hole is there for some seconds at least. */
+async function holesUntilSettled(world: World, of: Person, peer: Person): Promise<Set<string>> {
+  const reasons = new Set<string>();
+  const over = new AbortController();
+  const settled = world.settle().finally(() => over.abort());
+  const looked = (async () => {
+    for (;;) {
+      const isLast = over.signal.aborted;
+      for (const { kind, text } of await of.history(peer)) if (kind === 'hole') reasons.add(text);
+      if (isLast) return;
+      await pause(250);
+    }
+  })();
+  await Promise.all([settled, looked]);
+  return reasons;
+}
+
+async function lastEra(of: Person, peer: Person): Promise<number | undefined> {
+  const eras = (await of.history(peer)).flatMap(({ era }) => (era === undefined ? [] : [era]));
+  return eras.at(-1);
 }
 
 /** F13: clocks step by 25 h, forwards and backwards. */
@@ -35,13 +113,30 @@ export function clockSteps(size: Size): Promise<FaultReport> {
   return strikes({
     ...size,
     fault: 'F13',
-    how: 'the clock given to relay or client steps by 25 h and back',
+    how: 'the clock given to relay or client steps by 25 h and back; mail waits while it does, to a minute before its time and beyond',
     relay: { pace: 1 },
     kinds: {
       relayForwards: step('relay', STEP_MS),
       relayBackwards: step('relay', -STEP_MS),
       clientForwards: step('client', STEP_MS),
       clientBackwards: step('client', -STEP_MS),
+      waitsBackwards: waits({ steps: [-STEP_MS, STEP_MS], sees: 'mail' }),
+      // What waits while something is said under a clock that is behind bears its date, and is past its time when it is right again.
+      spokenBackwards: waits({ steps: [-STEP_MS, STEP_MS], isSpoken: true, sees: 'expired' }),
+      waitsLong: waits({ steps: [limits.mailboxTtlMs - EARLY_MS], sees: 'mail' }),
+      waitsTooLong: waits({ steps: [STEP_MS], sees: 'expired' }),
+      waitsUnderClockBehind: waits({ steps: [-STEP_MS], sees: 'mail' }),
     },
+  });
+}
+
+/** F13 with a relay whose mail lives two minutes less than it is said to: mail that waits long must be seen to go too early. */
+export function earlyExpiry(size: Size): Promise<FaultReport> {
+  return strikes({
+    ...size,
+    fault: 'F13-early',
+    how: 'the relay lets mail expire two minutes before its time',
+    relay: { pace: 1, early: true },
+    kinds: { waitsLong: waits({ steps: [limits.mailboxTtlMs - EARLY_MS], sees: 'mail' }) },
   });
 }

@@ -1,5 +1,5 @@
 import { allKills, clientSteps, lateRelayKills, relayKills } from './crashes.ts';
-import { clockSteps } from './clocks.ts';
+import { clockSteps, earlyExpiry } from './clocks.ts';
 import { storeFaults } from './disk.ts';
 import { displaced, freezes, longFreezes } from './freezes.ts';
 import { powerCuts } from './power.ts';
@@ -36,6 +36,10 @@ const weakened: Readonly<
   'F1-late': { prove: lateRelayKills, isSeen: isMissed },
   'F6-power-unsynced': { prove: (size) => powerCuts(size, true), isSeen: isMissed },
   'F7-deaf': { prove: deafPartitions, isSeen: ({ shown, problem }) => shown.halfOpen === 0 && problem === undefined },
+  'F13-early': {
+    prove: earlyExpiry,
+    isSeen: ({ problem }) => problem?.endsWith('what waited was a hole: expired') === true,
+  },
   'F19-late': {
     prove: (size) => clientSteps(size, true),
     isSeen: ({ lost = 0, duplicated = 0, outOfOrder = 0 }) => lost + duplicated + outOfOrder > 0,

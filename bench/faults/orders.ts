@@ -20,6 +20,8 @@ export type RelayStart = {
   readonly unsynced?: true;
   /** Commits of the relay's file that are made some time after they are answered: what a kill then loses was said to be kept. */
   readonly late?: true;
+  /** Mail expires two minutes before its time. */
+  readonly early?: true;
 };
 
 /** What a client is started with, as one JSON argument. A file that is not there is made. */

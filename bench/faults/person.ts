@@ -72,14 +72,14 @@ export class Person {
     this.order({ do: 'send', peer: peer.account, texts, everyMs });
   }
 
-  async history(peer: Person): Promise<HistoryLine[]> {
+  async history(peer: Person): Promise<(HistoryLine & { readonly era?: number })[]> {
     const before = this.process.lines.length;
     this.order({ do: 'history', peer: peer.account });
     await this.until(() => this.process.lines.slice(before).some(isHistory), 60_000);
     const line = this.process.lines.slice(before).find(isHistory);
     const { lines } = parsed(line);
     if (!Array.isArray(lines)) throw new Error('no history');
-    return lines.map((each: HistoryLine) => each);
+    return lines.map((each: HistoryLine & { readonly era?: number }) => each);
   }
 
   /** Resolves when it is so, looked at after each thing that it tells; false if it is not so in time. */

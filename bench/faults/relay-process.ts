@@ -3,7 +3,7 @@ import { RunningProcess } from '../../test/support/processes.ts';
 import type { RelayStart } from './orders.ts';
 
 /** `shipped`: waxwing serve. Otherwise the composed one, which can do what is given here. */
-export type RelayKind = 'shipped' | Pick<RelayStart, 'pace' | 'failpoint' | 'unsynced' | 'late'>;
+export type RelayKind = 'shipped' | Pick<RelayStart, 'pace' | 'failpoint' | 'unsynced' | 'late' | 'early'>;
 
 /** A relay in a process of its own that can end and come back on its port and folder. */
 export class RelayProcess {

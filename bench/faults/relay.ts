@@ -1,5 +1,5 @@
 import { startServer } from '@waxwing/cli';
-import { systemRuntime } from '@waxwing/protocol';
+import { limits, systemRuntime } from '@waxwing/protocol';
 import { createLogger } from '@waxwing/relay';
 import { openSqliteStorage, type Storage } from '@waxwing/storage';
 import Database from 'better-sqlite3';
@@ -9,7 +9,9 @@ import type { Failpoint, RelayStart } from './orders.ts';
 // A relay and keyserver like `waxwing serve`, composed anew with a clock that can be stepped, timers that can run faster,
 // and points at which it kills itself as kill -9 would.
 
+/** How long a late commit is behind what was said of it. */
 const LATE_MS = 1_000;
+const EARLY_MS = 120_000;
 
 function withFailpoint({ mailboxes, ...storage }: Storage, failpoint: RelayStart['failpoint']): Storage {
   let seen = 0;
@@ -93,7 +95,10 @@ async function run(start: RelayStart): Promise<void> {
   if (start.unsynced) leaveUnsynced();
   if (start.late) commitLate();
   const thread = start.unsynced || start.late ? 'calling' : 'own';
-  const storage = await openSqliteStorage({ directory: start.folder, runtime, thread });
+  const storage = await openSqliteStorage({
+    ...{ directory: start.folder, runtime, thread },
+    ...(start.early && { limits: { mailboxTtlMs: limits.mailboxTtlMs - EARLY_MS } }),
+  });
   const server = await startServer({
     settings: {
       ...{ host: '127.0.0.1', port: start.port, origins: start.origins },

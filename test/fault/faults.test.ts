@@ -60,6 +60,7 @@ describe('the proof sees what is weakened', () => {
   it.concurrent.each([
     ['F1-late', 'a relay that answers before its commit is made'],
     ['F7-deaf', 'a client that waits for ever for a sign of life'],
+    ['F13-early', 'a relay whose mail expires before its time'],
     ['F19-late', 'a client that commits after it acks and sends'],
   ])(
     '%s: %s',
