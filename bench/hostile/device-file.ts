@@ -7,6 +7,7 @@ import { clientErrors } from '../../client-core/src/errors.ts';
 import { WaxwingError } from '@waxwing/client-core';
 import { temporaryFolder } from '../../test/support/cli.ts';
 import { createDice, type Dice } from './dice.ts';
+import { watchOwn } from './own-watch.ts';
 import { Tally, type RowOptions, type RowReport } from './row.ts';
 
 const KEY = new Uint8Array(32).fill(3);
@@ -256,6 +257,7 @@ function closeQuietly(db: Db): void {
 export function attackDeviceFile({ cases, seed }: RowOptions): RowReport {
   const tally = new Tally('H7');
   const dice = createDice(seed);
+  const watch = watchOwn(tally);
   const { path: folder, remove } = temporaryFolder('hostile');
   try {
     const samples: Samples = {
@@ -273,15 +275,21 @@ export function attackDeviceFile({ cases, seed }: RowOptions): RowReport {
       const one = make(samples, dice, Math.floor(count / makes.length));
       const place = join(folder, String(count));
       mkdirSync(place);
+      const told = (): string => `${one.name}, case ${count} of seed ${seed}`;
       try {
-        tally.answered(`${one.name}: ${answerTo(one, join(place, 'device.db'))}`);
+        tally.answered(`${one.name}: ${watch.timed(told, () => answerTo(one, join(place, 'device.db')))}`);
+        rmSync(place, { recursive: true });
+        mkdirSync(place);
+        const sound = answerTo(whole('untouched', samples.closed), join(place, 'device.db'));
+        if (sound === 'opened') watch.alive();
+        else tally.found(`${told()}: a sound store after it: ${sound}`);
         rmSync(place, { recursive: true });
       } catch (error) {
         tally.answered(`${one.name}: fault`);
-        tally.found(`${one.name}, case ${count} of seed ${seed}: ${String(error)}`);
+        tally.found(`${told()}: ${String(error)}`);
       }
     }
-    return tally.report();
+    return tally.report({ own: watch.end() });
   } finally {
     remove();
   }

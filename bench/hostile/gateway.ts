@@ -1,7 +1,16 @@
-import { isDeepStrictEqual } from 'node:util';
-import { closeCodes, encodeUpBatch, isErrorCode, limits, parseEra, parseHandle, type Up } from '@waxwing/protocol';
-import type { MemoryStorage, Storage } from '@waxwing/storage';
-import type { TestDevice } from '../../test/support/relay-account.ts';
+import {
+  audience,
+  closeCodes,
+  encodeUpBatch,
+  isErrorCode,
+  limits,
+  parseEra,
+  parseHandle,
+  type Down,
+  type Up,
+} from '@waxwing/protocol';
+import { systemRuntime } from '@waxwing/protocol';
+import { registerAccount, type TestDevice } from '../../test/support/relay-account.ts';
 import {
   authenticateMessage,
   bodyFor,
@@ -9,50 +18,35 @@ import {
   testHandle,
   testMessageId,
 } from '../../test/support/relay-device.ts';
-import { createRelayWorld, settle, until, type RelayWorld } from '../../test/support/relay-world.ts';
 import { createDice, type Dice } from './dice.ts';
+import { dialAs, type Dialled } from './raw-device.ts';
+import { RelayWatch } from './relay-watch.ts';
 import { Tally, type RowOptions, type RowReport } from './row.ts';
+import { besiege, type Besieged } from './siege.ts';
+import { addressOf } from './websocket.ts';
 
-/** Sequences that one gateway lives through. */
-const PER_WORLD = 40;
 const STEPS_MAX = 25;
+/** Sequences that are played at once, each by a device of its own. */
+const LANES = 4;
+/** Every one is allowed 20 errors a minute: with fewer devices most sequences would end by that alone. */
+const DEVICES_MAX = 1_000;
+const ANSWERED_WITHIN_MS = 20_000;
 const documented = new Set<number>(Object.values(closeCodes));
-const isMemory = (storage: Storage): storage is MemoryStorage => 'snapshot' in storage;
 
+/** Who plays, to whom it writes, and whose signature it borrows. */
 type Scene = {
-  readonly world: RelayWorld;
-  readonly storage: MemoryStorage;
   readonly mallory: TestDevice;
   readonly bob: TestDevice;
   readonly carol: TestDevice;
+  /** What the relay is dialled as, which tokens are for. */
+  readonly url: string;
   /** Tokens that were used before. */
   readonly used: Up[];
 };
 
-async function makeScene(seed: number): Promise<Scene> {
-  let memory: MemoryStorage | undefined;
-  const world = createRelayWorld({
-    seed,
-    wrap(storage) {
-      if (isMemory(storage)) memory = storage;
-      return storage;
-    },
-  });
-  if (!memory) throw new Error('no memory storage');
-  const [mallory, bob, carol] = [await world.account(), await world.account(), await world.account()];
-  return {
-    world,
-    storage: memory,
-    mallory: mallory.devices[0],
-    bob: bob.devices[0],
-    carol: carol.devices[0],
-    used: [],
-  };
-}
-
 /** What the model knows of a connection: which requests must be answered, and what may have been stored. */
 type Talk = {
-  readonly challenge: { readonly nonce: Uint8Array; readonly serverTimeMs: number };
+  readonly challenge: Extract<Down, { type: 'challenge' }>;
   readonly incarnation: () => string;
   request: number;
   n: number;
@@ -60,7 +54,11 @@ type Talk = {
   mayStore: boolean;
 };
 
+/** Those that steps write to only what is refused. */
+const refusedHandles = [7, 8, 9];
 const handleOf = (dice: Dice) => parseHandle(Buffer.alloc(32, dice.bytes(4)).toString('base64url'));
+
+const forRelay = (url: string) => ({ claims: { aud: audience('relay', url) } });
 
 type Step = (scene: Scene, talk: Talk, dice: Dice) => Up[];
 
@@ -73,9 +71,9 @@ const stores = (talk: Talk, ...ups: Up[]): Up[] => {
 /** Legal messages, each of which may stand anywhere. Those through `stores` may change the store when they are taken. */
 const steps: readonly Step[] = [
   // The first time, its mailbox is made.
-  ({ mallory }, talk) => stores(talk, authenticateMessage(mallory, talk.challenge)),
-  ({ mallory, carol }, { challenge }) => [
-    authenticateMessage({ ...mallory, sign: (bytes) => carol.sign(bytes) }, challenge),
+  ({ mallory, url }, talk) => stores(talk, authenticateMessage(mallory, talk.challenge, forRelay(url))),
+  ({ mallory, carol, url }, { challenge }) => [
+    authenticateMessage({ ...mallory, sign: (bytes) => carol.sign(bytes) }, challenge, forRelay(url)),
   ],
   ({ used }, _talk, dice) => (used.length === 0 ? [] : [dice.pick(used)]),
   ({ mallory, bob }, talk) =>
@@ -134,89 +132,111 @@ const steps: readonly Step[] = [
   ],
 ];
 
+/** How many answers these must have, where the connection does not end. */
+const requestsOf = (ups: readonly Up[]): number => ups.filter((up) => 'request' in up).length;
+const answersOf = (link: Dialled): number => link.device.seen.filter((down) => 'request' in down).length;
+
+/** Resolves when it holds, when the connection is over, or after a long time: whether one of the first two. */
+async function untilSaid(link: Dialled, holds: () => boolean): Promise<boolean> {
+  for (const began = performance.now(); performance.now() - began < ANSWERED_WITHIN_MS;) {
+    if (holds() || link.device.isEnded()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return false;
+}
+
 /** One connection that says these things in any order; what is wrong with how it was answered, if anything. */
-async function play(scene: Scene, dice: Dice): Promise<{ answer: string; finding?: string }> {
-  const { world, storage, mallory } = scene;
-  world.runtime.stepClock(120_000);
-  const link = world.link();
-  const challenge = await link.device.next('challenge');
-  const incarnation = (): string => link.device.all('ready')[0]?.incarnation ?? 'AAAAAAAAAAA';
+async function play(scene: Scene, from: string, store: RelayWatch, dice: Dice) {
+  const { mallory, url } = scene;
+  const link = await dialAs(url, from);
+  const { device } = link;
+  const challenge = await device.next('challenge');
+  const incarnation = (): string => device.all('ready')[0]?.incarnation ?? 'AAAAAAAAAAA';
   const talk: Talk = { challenge, incarnation, request: 0, n: 0, mayStore: false };
   if (!dice.oneIn(4)) {
-    const message = authenticateMessage(mallory, challenge);
-    link.device.say(message);
-    scene.used.push(message);
-    await until(() => link.device.all('ready').length > 0 || link.isOver());
+    const message = authenticateMessage(mallory, challenge, forRelay(url));
+    device.say(message);
+    if (scene.used.push(message) > 100) scene.used.shift();
+    await untilSaid(link, () => device.all('ready').length > 0);
   }
-  const before = stored(storage);
+  const before = store.mark();
   const said: string[] = [];
+  let requests = 0;
   // A few kinds at a time: what ends a connection would else end nearly all of them at once.
   const chosen = Array.from({ length: 1 + dice.int(4) }, () => dice.pick(steps));
-  for (let left = 1 + dice.int(STEPS_MAX); left > 0 && !link.isOver(); left -= 1) {
+  for (let left = 1 + dice.int(STEPS_MAX); left > 0 && !device.isEnded(); left -= 1) {
     const ups = dice.pick(chosen)(scene, talk, dice);
+    requests += requestsOf(ups);
     said.push(...ups.map(({ type }) => type).slice(0, 3));
-    if (ups.length > 0) link.device.sendRaw(encodeUpBatch(ups));
-    if (dice.oneIn(3)) await settle(2);
+    if (ups.length > 0) device.sendRaw(encodeUpBatch(ups));
+    if (dice.oneIn(3)) await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  await settle(6);
-  const answers: string[] = link.device.seen.flatMap((down) => (down.type === 'rejected' ? [down.code] : []));
+  // What was said before it is dealt with when it is answered, or when the connection has ended over it.
+  const isAnswered = await untilSaid(link, () => answersOf(link) >= requests);
+  await link.heard();
+  const answers: string[] = device.seen.flatMap((down) => (down.type === 'rejected' ? [down.code] : []));
   const wrong = answers.find((code) => !isErrorCode(code));
-  const accepted = link.device.all('accepted').length;
-  const how = link.isOver() ? await link.device.ended : undefined;
+  const accepted = device.all('accepted').length;
+  const how = device.isEnded() ? await device.ended : undefined;
   const finding = ((): string | undefined => {
     if (wrong !== undefined) return `rejected with ${wrong}`;
+    if (!isAnswered) return `${answersOf(link)} answers to ${requests} requests`;
     if (how && !documented.has(how.code)) return `closed with ${how.code} ${how.reason}`;
     if (how && !isErrorCode(how.reason) && !Object.hasOwn(closeCodes, how.reason)) return `closed for ${how.reason}`;
-    if (accepted === 0 && !talk.mayStore && !isDeepStrictEqual(stored(storage), before)) return 'refused, and changed';
+    if (accepted === 0 && !talk.mayStore && store.hasStored(mallory.account, before, device.all('ready').length > 0))
+      return 'refused, and stored';
     return undefined;
   })();
-  link.device.end();
-  await settle(2);
+  device.end();
   const answer = how ? `closed ${how.reason}` : accepted > 0 ? 'accepted' : 'answered';
   return finding === undefined ? { answer } : { answer: 'fault', finding: `${finding}: ${said.join(' ')}` };
 }
 
 /**
- * All of the store but the directory, whose generations every connection moves on. To be compared by value: the bytes
- * of equal values differ once the engine holds a number another way.
+ * H3: legal messages in any order, on connections that did or did not authenticate, to a server process. Nothing that was
+ * refused is stored.
  */
-function stored(storage: MemoryStorage) {
-  return storage.snapshot().relay.data;
-}
-
-/** What an honest device says to another arrives, whatever was said before. */
-async function honestArrives({ world, bob, carol }: Scene, n: number): Promise<boolean> {
-  const [from, to] = [world.link().device, world.link().device];
-  await from.authenticate(carol);
-  const ready = await to.authenticate(bob);
-  const text = `honest ${n}`;
-  from.say(submitMessage(bodyFor([bob], carol, text), { n, handle: testHandle(99) }));
-  await from.next('accepted');
-  for (let turn = 0; turn < 200; turn += 1) {
-    await settle(1);
-    const come = to.all('deliver');
-    const last = come.at(-1);
-    if (last) to.say({ type: 'ack', committed: { incarnation: ready.incarnation, number: last.position.number } });
-    if (come.some(({ envelope }) => Buffer.from(envelope).includes(text))) return true;
-  }
-  return false;
-}
-
-/** H3: legal messages in any order, on connections that did or did not authenticate, to a gateway without sockets. */
-export async function attackGateway({ cases, seed }: RowOptions): Promise<RowReport> {
+export async function attackGateway(options: RowOptions): Promise<RowReport> {
+  const { cases, seed } = options;
   const tally = new Tally('H3');
   const dice = createDice(seed);
-  for (let done = 0; done < cases;) {
-    const scene = await makeScene(seed + done);
-    for (let honest = 1; honest <= PER_WORLD / 10 && done < cases; honest += 1) {
-      for (let count = 0; count < 10 && done < cases; count += 1, done += 1) {
-        const { answer, finding } = await play(scene, dice);
+  const people: TestDevice[] = [];
+
+  const attack = async ({ url, data }: Besieged): Promise<void> => {
+    const store = new RelayWatch(data);
+    const used: Up[] = [];
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < cases) {
+        const count = next;
+        next += 1;
+        const of = (offset: number): TestDevice =>
+          dice.pick([people[(count + offset) % people.length] ?? dice.pick(people)]);
+        // Nobody who plays at the same time: a message to one begins its mailbox.
+        const half = Math.floor(people.length / 2);
+        const scene = { mallory: of(0), bob: of(half), carol: of(half + 1), url, used };
+        const { answer, finding } = await play(scene, addressOf(count), store, dice).catch((error: unknown) => ({
+          answer: 'fault',
+          finding: String(error),
+        }));
         tally.answered(answer);
-        if (finding !== undefined) tally.found(`case ${done} of seed ${seed}: ${finding}`);
+        if (finding !== undefined) tally.found(`case ${count} of seed ${seed}: ${finding}`);
       }
-      if (!(await honestArrives(scene, honest)))
-        tally.found(`case ${done} of seed ${seed}: an honest message does not arrive`);
-    }
-  }
-  return tally.report();
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    for (const id of refusedHandles)
+      if (store.hasHandle(testHandle(id))) tally.found(`handle ${id} was always refused, and is kept`);
+    store.close();
+  };
+
+  const siege = await besiege(tally, options, {
+    attack,
+    async prepare(storage) {
+      for (let count = Math.min(DEVICES_MAX, 2 * LANES + cases); count > 0; count -= 1) {
+        const { devices } = await registerAccount({ storage, runtime: systemRuntime }, { oneTimeKeys: 1 });
+        people.push(devices[0]);
+      }
+    },
+  });
+  return tally.report({ siege });
 }

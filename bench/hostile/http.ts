@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { isErrorCode, limits } from '@waxwing/protocol';
-import type { LightMyRequestResponse } from 'fastify';
-import { createFixture, problemOf, type Fixture } from '../../test/unit/keyserver/keyserver-fixture.ts';
 import { createPerson, prekeys, registration, usernameOf, type Person } from '../../test/unit/keyserver/person.ts';
 import { createDice, type Dice } from './dice.ts';
+import { DirectoryWatch } from './directory-watch.ts';
+import { HttpCaller, type Answer, type Ask, type Method } from './http-caller.ts';
 import { Tally, type RowOptions, type RowReport } from './row.ts';
+import { besiege, type Besieged } from './siege.ts';
 import { spoilBytes } from './spoil-bytes.ts';
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 type Schema = {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
@@ -99,8 +99,6 @@ function goodBodies(person: Person): Readonly<Record<string, unknown>> {
   };
 }
 
-type Ask = { readonly method: Method; readonly path: string; readonly body?: string; readonly type?: string };
-
 /** One request that is wrong in one way; the field and the value go round, the way is by chance. */
 function aim(route: Route, body: unknown, count: number, dice: Dice): Ask {
   const { method, fields } = route;
@@ -134,46 +132,65 @@ function aim(route: Route, body: unknown, count: number, dice: Dice): Ask {
   }
 }
 
-function answerOf(answer: LightMyRequestResponse): string {
-  const { statusCode, body } = answer;
+/** Status and code of a refusal; throws for what is no answer of the table. */
+export function answerOf({ status, headers, body }: Answer): string {
   if (/node_modules|\bat .*:\d+:\d+/.test(body)) throw new Error(`a stack: ${body}`);
-  if (statusCode < 400) return String(statusCode);
-  if (statusCode >= 500) throw new Error(`${statusCode} ${body}`);
-  const { code } = problemOf(answer);
-  if (!isErrorCode(code)) throw new Error(`${statusCode} ${code}`);
-  return `${statusCode} ${code}`;
+  if (status < 400) return String(status);
+  if (status >= 500) throw new Error(`${status} ${body}`);
+  if (!String(headers['content-type']).startsWith('application/problem+json')) throw new Error(`no problem: ${body}`);
+  const problem = JSON.parse(body) as { status: number; code: string };
+  if (problem.status !== status || !isErrorCode(problem.code)) throw new Error(`${status} ${body}`);
+  return `${status} ${problem.code}`;
 }
 
-/** H4: every route of the OpenAPI document, every field of its body, with a good token. What is refused changes nothing. */
-export async function attackHttp({ cases, seed }: RowOptions): Promise<RowReport> {
+/** A body over the limit is answered before it has come whole, and its connection ended: the answer may not be read. */
+const isCutShort = (error: unknown, { body = '' }: Ask): boolean =>
+  body.length > limits.httpBodyMaxBytes && /EPIPE|ECONNRESET|socket hang up/.test(String(error));
+
+/** After so many cases the attacker is somebody else: one account's allowances are soon spent. */
+const PER_PERSON = 500;
+
+/**
+ * H4: every route of the OpenAPI document, every field of its body, with a good token, to a server process. What is refused
+ * changes nothing.
+ */
+export async function attackHttp(options: RowOptions): Promise<RowReport> {
+  const { cases, seed } = options;
   const tally = new Tally('H4');
   const dice = createDice(seed);
   const routes = routesOf();
-  const wide = { burst: 1e9, refillMs: 0.001 };
-  const rates = { perAddress: wide, inAll: wide, registrationsPerAddress: wide };
-  const fixture: Fixture = await createFixture({ rates }, 'silent');
-  const person = await fixture.person();
-  const bodies = goodBodies(person);
-  let before = fixture.stored();
-  for (let count = 0; count < cases; count += 1) {
-    const route = routes[count % routes.length];
-    if (!route) throw new Error('no route');
-    const body = bodies[`${route.method} ${route.path}`];
-    const ask = aim(route, body, Math.floor(count / routes.length), dice);
-    const headers = { ...(ask.type !== undefined && { 'content-type': ask.type }) };
-    try {
-      const answer = await fixture.ask(person, ask.method, ask.path, ask.body, { headers });
-      const said = answerOf(answer);
-      tally.answered(said);
-      const after = fixture.stored();
-      if (answer.statusCode >= 400 && after !== before)
-        tally.found(`${said}, and changed: ${JSON.stringify(ask).slice(0, 600)}`);
-      before = after;
-    } catch (error) {
-      tally.answered('fault');
-      tally.found(`case ${count} of seed ${seed}: ${String(error)}: ${JSON.stringify(ask).slice(0, 600)}`);
+
+  const attack = async ({ url, data }: Besieged): Promise<void> => {
+    const caller = new HttpCaller(url);
+    let person = await caller.register();
+    let bodies = goodBodies(person);
+    const directory = new DirectoryWatch(data);
+    for (let count = 0; count < cases; count += 1) {
+      if (count % PER_PERSON === PER_PERSON - 1) {
+        person = await caller.register();
+        bodies = goodBodies(person);
+        directory.changed();
+      }
+      const route = routes[count % routes.length];
+      if (!route) throw new Error('no route');
+      const ask = aim(route, bodies[`${route.method} ${route.path}`], Math.floor(count / routes.length), dice);
+      const told = (): string => `case ${count} of seed ${seed}: ${JSON.stringify(ask).slice(0, 600)}`;
+      try {
+        const said = answerOf(await caller.ask(person, ask));
+        tally.answered(said);
+        if (directory.changed() && said >= '400') tally.found(`${said}, and changed: ${told()}`);
+      } catch (error) {
+        if (isCutShort(error, ask)) tally.answered('413, cut short');
+        else {
+          tally.answered('fault');
+          tally.found(`${String(error)}: ${told()}`);
+        }
+      }
     }
-  }
-  await fixture.app.close();
-  return tally.report();
+    directory.close();
+    caller.close();
+  };
+
+  const siege = await besiege(tally, options, { attack, registers: true });
+  return tally.report({ siege });
 }

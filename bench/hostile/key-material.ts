@@ -3,11 +3,15 @@ import type { DeviceBundleJson, OneTimeKeyJson, SignedKeyJson } from '@waxwing/p
 import { smallOrderPoints } from '../../keyserver/src/libsignal/key-form.ts';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import type { CryptoView, LocalKeys, Peer } from '../../client-core/src/session/crypto.ts';
-import { isErrorCode, parseAccountId, parseDeviceId } from '@waxwing/protocol';
-import { createFixture, problemOf, type Fixture } from '../../test/unit/keyserver/keyserver-fixture.ts';
+import { parseAccountId, parseDeviceId } from '@waxwing/protocol';
 import { prekeys, signKey, signedKey, kyberKey, ecKey, text, type Person } from '../../test/unit/keyserver/person.ts';
 import { createDice, type Dice } from './dice.ts';
+import { DirectoryWatch } from './directory-watch.ts';
+import { HttpCaller } from './http-caller.ts';
+import { answerOf } from './http.ts';
+import { watchOwn, type OwnWatch } from './own-watch.ts';
 import { Tally, type RowOptions, type RowReport } from './row.ts';
+import { besiege, type Besieged } from './siege.ts';
 import { spoilBytes } from './spoil-bytes.ts';
 
 const bytesOf = (base64url: string): Buffer => Buffer.from(base64url, 'base64url');
@@ -86,8 +90,10 @@ function flipped(bytes: Buffer, dice: Dice): Buffer {
 
 const withoutSignature = ({ id, publicKey }: SignedKeyJson): OneTimeKeyJson => ({ id, publicKey });
 
+type Uploads = { readonly caller: HttpCaller; readonly directory: DirectoryWatch; readonly owner: Person };
+
 /** Uploads one wrong key among good ones: refused with 400 or 422 and a code, and nothing of it is kept. */
-async function upload(fixture: Fixture, owner: Person, tally: Tally, dice: Dice): Promise<void> {
+async function upload({ caller, directory, owner }: Uploads, tally: Tally, dice: Dice): Promise<void> {
   const kind = dice.pick(kinds);
   const { what, key } = spoilKey(kind, owner, dice);
   const good = prekeys(owner.identity, 1, 100);
@@ -97,19 +103,17 @@ async function upload(fixture: Fixture, owner: Person, tally: Tally, dice: Dice)
     signedPrekey: key,
     lastResortKyber: key,
   }[kind];
-  const before = fixture.stored();
-  const answer = await fixture.ask(owner, 'PUT', '/v1/prekeys', { ...good, [kind]: wrong });
-  const name = `upload, ${kind}, ${what}`;
-  if (answer.statusCode < 400 || answer.statusCode >= 500) {
+  const body = JSON.stringify({ ...good, [kind]: wrong });
+  const told = (): string => `upload, ${kind}, ${what}: ${JSON.stringify(key)}`;
+  try {
+    const said = answerOf(await caller.ask(owner, { method: 'PUT', path: '/v1/prekeys', body }));
+    tally.answered(`upload: ${said}`);
+    if (said < '400') tally.found(`${said}: ${told()}`);
+    if (directory.changed()) tally.found(`${said}, and kept: ${told()}`);
+  } catch (error) {
     tally.answered('fault');
-    tally.found(`${name}: ${answer.statusCode} ${answer.body}: ${JSON.stringify(key)}`);
-    return;
+    tally.found(`${String(error)}: ${told()}`);
   }
-  const { code } = problemOf(answer);
-  tally.answered(`upload: ${code}`);
-  if (!isErrorCode(code)) tally.found(`${name}: ${code}`);
-  if (fixture.stored() !== before) tally.found(`${name}: kept`);
-  if (/node_modules|\bat .*:\d+:\d+/.test(answer.body)) tally.found(`${name}: ${answer.body}`);
 }
 
 type Receiver = { readonly local: LocalKeys; readonly view: CryptoView; readonly peer: Peer; readonly nowMs: number };
@@ -117,7 +121,11 @@ type Receiver = { readonly local: LocalKeys; readonly view: CryptoView; readonly
 const empty: CryptoView = { get: () => undefined };
 
 /** A bundle with one key, id or signature spoilt: the client refuses it, and throws nothing. */
-async function bundle(owner: Person, receiver: Receiver, tally: Tally, dice: Dice): Promise<void> {
+async function bundle(
+  owner: Person,
+  receiver: Receiver,
+  { tally, dice, own }: { readonly tally: Tally; readonly dice: Dice; readonly own: OwnWatch },
+): Promise<void> {
   const crypto = createLibsignalCrypto((length) => dice.bytes(length));
   const good: DeviceBundleJson = {
     device: 1,
@@ -144,8 +152,14 @@ async function bundle(owner: Person, receiver: Receiver, tally: Tally, dice: Dic
   // An id is the peer's own choice; a one-time key is nobody's signature, any point serves.
   const mayStart = what === 'an odd id' || (what === 'spoilt bytes' && isSame(spoilt, good, part));
   try {
-    const { type } = await crypto.startSession(receiver.local, empty, receiver.peer, spoilt, receiver.nowMs);
+    const start = (from: DeviceBundleJson) =>
+      crypto.startSession(receiver.local, empty, receiver.peer, from, receiver.nowMs);
+    const { type } = await own.timedAsync(
+      () => `bundle, ${part}, ${what}`,
+      () => start(spoilt),
+    );
     tally.answered(`bundle: ${type}`);
+    if ((await start(good)).type === 'started') own.alive();
     if (type === 'started' && !mayStart) tally.found(`bundle, ${part}, ${what}: started: ${JSON.stringify(key)}`);
   } catch (error) {
     tally.answered('fault');
@@ -163,28 +177,35 @@ function isSame(
 }
 
 /** H5: key material, half at the keyserver's uploads and half at the client's bundles. */
-export async function attackKeys({ cases, seed }: RowOptions): Promise<RowReport> {
+export async function attackKeys(options: RowOptions): Promise<RowReport> {
+  const { cases, seed } = options;
   const tally = new Tally('H5');
   const dice = createDice(seed);
-  const wide = { burst: 1e9, refillMs: 0.001 };
-  const rates = { perAddress: wide, inAll: wide, registrationsPerAddress: wide };
-  const fixture = await createFixture({ rates }, 'silent');
-  const owner = await fixture.person();
+  const own = watchOwn(tally);
   const crypto = createLibsignalCrypto((length) => dice.bytes(length));
-  const receiver: Receiver = {
-    local: {
-      address: { account: parseAccountId('00112233-4455-4077-8899-aabbccddeeff'), device: parseDeviceId(1) },
-      registrationId: 9,
-      identityKeyPair: crypto.createIdentity().keyPair,
-    },
-    view: empty,
-    peer: { address: { account: owner.account, device: parseDeviceId(1) }, identityKey: owner.list.identityKey },
-    nowMs: Date.UTC(2026, 0, 1),
+
+  const attack = async ({ url, data }: Besieged): Promise<void> => {
+    const caller = new HttpCaller(url);
+    const owner = await caller.register();
+    const directory = new DirectoryWatch(data);
+    const receiver: Receiver = {
+      local: {
+        address: { account: parseAccountId('00112233-4455-4077-8899-aabbccddeeff'), device: parseDeviceId(1) },
+        registrationId: 9,
+        identityKeyPair: crypto.createIdentity().keyPair,
+      },
+      view: empty,
+      peer: { address: { account: owner.account, device: parseDeviceId(1) }, identityKey: owner.list.identityKey },
+      nowMs: Date.UTC(2026, 0, 1),
+    };
+    for (let count = 0; count < cases; count += 1) {
+      if (count % 2 === 0) await upload({ caller, directory, owner }, tally, dice);
+      else await bundle(owner, receiver, { tally, dice, own });
+    }
+    directory.close();
+    caller.close();
   };
-  for (let count = 0; count < cases; count += 1) {
-    if (count % 2 === 0) await upload(fixture, owner, tally, dice);
-    else await bundle(owner, receiver, tally, dice);
-  }
-  await fixture.app.close();
-  return tally.report();
+
+  const siege = await besiege(tally, options, { attack, registers: true });
+  return tally.report({ siege, own: own.end() });
 }

@@ -1,25 +1,24 @@
 /**
- * `waxwing serve` with these arguments, in a process that tells of itself: at a line on its input it collects garbage and prints what
- * it holds and how late its event loop ran since the last time, as a JSON line.
+ * `waxwing serve` with these arguments, in a process that tells of itself. Lines on its input:
+ *
+ *     vitals       prints its vitals since the last time, as a JSON line
+ *     stall MS     holds its event loop up for so long
+ *     keep MIB     takes so much memory and never gives it back
+ *
+ * The last two are what a siege must notice.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { createInterface } from 'node:readline';
 import { runWaxwing } from '../../cli/src/run.ts';
+import { watchVitals } from './vitals.ts';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-const delay = monitorEventLoopDelay({ resolution: 5 });
-delay.enable();
+const look = watchVitals();
+const kept: Buffer[] = [];
 
-process.stdin.on('data', () => {
-  const loopDelayP999Ms = Math.round(delay.percentile(99.9) / 1e5) / 10;
-  collect();
-  collect();
-  process.stdout.write(
-    `${JSON.stringify({ pid: process.pid, residentBytes: process.memoryUsage.rss(), loopDelayP999Ms })}\n`,
-  );
-  delay.reset();
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const [word = '', amount = ''] = line.split(' ');
+  if (word === 'vitals') process.stdout.write(`${JSON.stringify(look())}\n`);
+  if (word === 'keep') kept.push(Buffer.alloc(Number(amount) * 1_024 * 1_024, 1));
+  if (word === 'stall') for (const end = performance.now() + Number(amount); performance.now() < end;);
 });
 
 const { stdin, stdout, stderr, env } = process;

@@ -1,91 +1,108 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
-import { createClient, generateStoreKey, type Client, type SentMessage } from '@waxwing/client-core';
+import { parseAccountId, systemRuntime, uuidToBytes } from '@waxwing/protocol';
+import { openSqliteStorage, type Storage } from '@waxwing/storage';
 import { parsed, temporaryFolder } from '../../test/support/cli.ts';
 import { endProcesses, RunningProcess } from '../../test/support/processes.ts';
-import type { Measured, RowReport, Tally } from './row.ts';
+import type { RowOptions, Siege, Tally } from './row.ts';
+import { inMiB } from './row.ts';
+import type { Vitals } from './vitals.ts';
 
-const MiB = 1024 * 1024;
-const GROWTH_MAX_MIB = 64;
-/** No turn of the loop that one case could make. The proof holds the 99.9th percentile to less. */
-const LOOP_DELAY_MAX_MS = 1_000;
-const HONEST_EVERY_MS = 20;
-/** An honest message is there by then, on a machine that does everything at once. */
-const HONEST_WITHIN_MS = 60_000;
+export type Besieged = {
+  readonly url: string;
+  readonly port: number;
+  /** The server's folder, to look into. */
+  readonly data: string;
+  /** Tells the server process something; see there. */
+  readonly tell: (line: string) => void;
+};
 
-export type Besieged = { readonly url: string; readonly port: number };
-
-type Vitals = { readonly pid: number; readonly residentBytes: number; readonly loopDelayP999Ms: number };
+export type SiegePlan = {
+  /** Puts into the server's store what the attack needs there, before the server starts. */
+  readonly prepare?: (storage: Storage) => Promise<void>;
+  /** The attack writes to the directory what it may: only the pair's part is then held to be what it was. */
+  readonly registers?: boolean;
+  readonly attack: (target: Besieged) => Promise<void>;
+};
 
 /**
- * Runs an attack on a real server process, and holds it to what every attack must leave as it was: the process lives and is
- * the same; its memory after garbage collection has not grown by more than 64 MiB; its event loop was not held up; the
- * directory holds what it held; an honest pair that says 50 messages a second loses none, in order, and goes on afterwards.
+ * Runs an attack on a real server process beside an honest pair that says 50 messages a second, and measures both. What it
+ * finds by itself, whatever the machine: the process is another one, it logged an error, the directory holds something
+ * else, or an honest message is lost, out of order or not shown. The measurements are judged apart (see `judge`).
  */
-export async function besiege(tally: Tally, attack: (target: Besieged) => Promise<void>): Promise<RowReport> {
+export async function besiege(tally: Tally, { calmMs }: RowOptions, plan: SiegePlan): Promise<Siege | undefined> {
   const { path: folder, remove } = temporaryFolder('siege');
   const data = join(folder, 'server');
-  const args = ['--data', data, '--port', '0', '--admin-port', 'off', '--log-level', 'error'];
-  const server = new RunningProcess('bench/hostile/server-process.ts', args);
-  const clients: Client[] = [];
   try {
+    if (plan.prepare) {
+      const storage = await openSqliteStorage({ directory: data, runtime: systemRuntime });
+      await plan.prepare(storage);
+      await storage.close();
+    }
+    const args = ['--data', data, '--port', '0', '--admin-port', 'off', '--log-level', 'error'];
+    const server = new RunningProcess('bench/hostile/server-process.ts', args);
+    const ask = createAsk(server);
+    const look = async (): Promise<Vitals> => (await ask('vitals')) as Vitals;
     const line = await server.line((text) => text.includes('waxwing listens on'));
     const url = line.replace(/^.* on /, '');
-    const port = Number(new URL(url).port);
-    for (const name of ['alice', 'bob']) {
-      const store = { path: join(folder, `${name}.db`), key: generateStoreKey() };
-      const client = await createClient({ server: url, store });
-      await client.connect();
-      clients.push(client);
-    }
-    const [alice, bob] = clients;
-    if (!alice || !bob) throw new Error('a pair');
-    const pair = new HonestPair(alice, bob);
-    await pair.acquaint();
-    // An attack of nothing much: what is made once is made now.
-    const before = await vitals(server);
-    const held = directoryHash(data);
-    pair.begin();
-    await attack({ url, port });
-    await pair.end(tally);
-    const after = await vitals(server);
-    const residentGrowthMiB = Math.round((after.residentBytes - before.residentBytes) / MiB);
-    const measured: Measured = {
-      residentGrowthMiB,
-      loopDelayP999Ms: after.loopDelayP999Ms,
-      honestMessages: pair.said,
-    };
+    const pair = new RunningProcess('bench/hostile/honest-process.ts', [url, folder]);
+    const askPair = createAsk(pair);
+    const { accounts } = parsed(await pair.line((text) => text.includes('accounts')));
+    const held = () => directoryHash(data, plan.registers ? (accounts as string[]) : undefined);
+
+    const heldBefore = held();
+    pair.write('begin');
+    await new Promise((resolve) => setTimeout(resolve, calmMs));
+    const calm = (await askPair('stage')) as Stage;
+    const before = await look();
+    await askPair('stage');
+    await plan.attack({ url, port: Number(new URL(url).port), data, tell: (text) => server.write(text) });
+    const beside = (await askPair('stage')) as Stage;
+    const after = await look();
+    for (const wrong of (await askPair('end', 150_000)) as string[]) tally.found(wrong);
     if (after.pid !== before.pid) tally.found('another process');
-    if (residentGrowthMiB > GROWTH_MAX_MIB) tally.found(`grew by ${residentGrowthMiB} MiB`);
-    if (after.loopDelayP999Ms > LOOP_DELAY_MAX_MS) tally.found(`the loop was ${after.loopDelayP999Ms} ms late`);
-    if (directoryHash(data) !== held) tally.found('the directory holds something else');
+    if (held() !== heldBefore) tally.found('the directory holds something else');
     if (server.errors !== '') tally.found(`logged: ${server.errors}`);
-    return { ...tally.report(), measured };
+    return {
+      residentGrowthMiB: inMiB(after.residentBytes - before.residentBytes),
+      peakMiB: inMiB(after.peakBytes),
+      loopDelayP999Ms: after.loopDelayP999Ms,
+      loopDelayMaxMs: after.loopDelayMaxMs,
+      honest: { messages: beside.messages, perSecond: beside.perSecond, p99Ms: beside.p99Ms, p99CalmMs: calm.p99Ms },
+    };
   } catch (error) {
-    tally.found(`${String(error)}\nserver: ${JSON.stringify(server.ended)} ${server.errors}`);
-    return tally.report();
+    tally.found(String(error));
+    return undefined;
   } finally {
     await endProcesses();
-    await Promise.all(clients.map((client) => client.close()));
     remove();
   }
 }
 
-async function vitals(server: RunningProcess): Promise<Vitals> {
-  const from = server.lines.length;
-  server.write('vitals');
-  const lines = await server.count(from + 1);
-  const { pid, residentBytes, loopDelayP999Ms } = parsed(lines[from]);
-  return { pid: Number(pid), residentBytes: Number(residentBytes), loopDelayP999Ms: Number(loopDelayP999Ms) };
+type Stage = { readonly messages: number; readonly perSecond: number; readonly p99Ms: number };
+
+/** Asks a process by a line, and resolves with the JSON of the next line that it prints. */
+function createAsk(from: RunningProcess) {
+  return async (line: string, withinMs = 30_000): Promise<unknown> => {
+    const printed = from.lines.length;
+    from.write(line);
+    const lines = await from.count(printed + 1, withinMs);
+    return JSON.parse(lines[printed] ?? '') as unknown;
+  };
 }
 
-/** All that the directory holds of accounts, lists, keys and names. */
-function directoryHash(data: string): string {
+/** All that the directory holds of accounts, lists, keys and names: of these accounts, or of all. */
+function directoryHash(data: string, accounts: readonly string[] | undefined): string {
   const db = new BetterSqlite3(join(data, 'directory.db'), { readonly: true });
+  const keys = accounts?.map((account) => Buffer.from(uuidToBytes(parseAccountId(account))));
+  const where = keys ? `WHERE account IN (${keys.map(() => '?').join()})` : '';
   const hash = createHash('sha256');
   for (const table of ['device_list', 'prekeys', 'one_time_key', 'username']) {
-    const rows = db.prepare(`SELECT * FROM ${table}`).raw().all();
+    const rows = db
+      .prepare(`SELECT * FROM ${table} ${where}`)
+      .raw()
+      .all(...(keys ?? []));
     hash.update(
       rows
         .map((row) => JSON.stringify(row))
@@ -95,63 +112,4 @@ function directoryHash(data: string): string {
   }
   db.close();
   return hash.digest('hex');
-}
-
-/** Two clients, one of which says something to the other all the time. */
-class HonestPair {
-  readonly #from: Client;
-  readonly #to: Client;
-  readonly #sent: SentMessage[] = [];
-  readonly #texts: string[] = [];
-  #failed: string | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(from: Client, to: Client) {
-    this.#from = from;
-    this.#to = to;
-  }
-
-  get said(): number {
-    return this.#texts.length;
-  }
-
-  async acquaint(): Promise<void> {
-    await this.#say('first');
-    await this.#sent[0]?.reached('delivered');
-  }
-
-  begin(): void {
-    this.#timer = setInterval(() => {
-      const text = `honest ${this.#texts.length}`;
-      this.#last = this.#last
-        .then(() => this.#say(text))
-        .catch((error: unknown) => void (this.#failed ??= String(error)));
-    }, HONEST_EVERY_MS);
-  }
-
-  /** Ends after one more message, and looks whether all are there. */
-  async end(tally: Tally): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#last;
-    await this.#say('last');
-    if (this.#failed !== undefined) tally.found(`an honest message failed: ${this.#failed}`);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve('late'), HONEST_WITHIN_MS)));
-    const all = Promise.all(this.#sent.map((one) => one.reached('delivered')));
-    const how = await Promise.race([all.then(() => 'delivered', String), late]).finally(() => clearTimeout(timer));
-    if (how !== 'delivered') tally.found(`honest messages: ${how}`);
-    const conversation = await this.#to.direct(this.#from.account);
-    const { items } = conversation.history({ limit: this.#texts.length + 100 }).getSnapshot();
-    const shown = items.map((item) => (item.kind === 'message' ? item.text : item.kind));
-    if (JSON.stringify(shown) !== JSON.stringify(this.#texts)) {
-      tally.found(`of ${this.#texts.length} honest messages ${shown.length} are shown, or in another order`);
-    }
-  }
-
-  async #say(text: string): Promise<void> {
-    this.#texts.push(text);
-    const conversation = await this.#from.direct(this.#to.account);
-    this.#sent.push(await conversation.send({ text }));
-  }
 }

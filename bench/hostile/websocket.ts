@@ -139,7 +139,8 @@ function aim(count: number, dice: Dice): Shot {
 }
 
 /** An address of this machine for each connection, as many attackers have. */
-const addressOf = (count: number): string => `127.${1 + ((count >> 16) & 63)}.${(count >> 8) & 255}.${count & 255}`;
+export const addressOf = (count: number): string =>
+  `127.${1 + ((count >> 16) & 63)}.${(count >> 8) & 255}.${count & 255}`;
 
 /** Writes what is aimed, a few bytes at a time where it drips, and resolves with all that came back until the end. */
 async function shoot(port: number, from: string, { bytes, held, drips }: Shot): Promise<Buffer | 'still there'> {
@@ -209,12 +210,14 @@ function closeOf(bytes: Buffer): number | undefined {
 }
 
 /** H1: handshakes and frames, as bytes on sockets to a server process that serves an honest pair meanwhile. */
-export function attackWebSocket({ cases, seed }: RowOptions): Promise<RowReport> {
+export async function attackWebSocket(options: RowOptions): Promise<RowReport> {
+  const { cases, seed } = options;
   const tally = new Tally('H1');
   const dice = createDice(seed);
-  return besiege(tally, async ({ port }) => {
-    const held: Promise<void>[] = [];
-    let next = 0;
+  const held: Promise<void>[] = [];
+  let next = 0;
+
+  const attack = async (port: number): Promise<void> => {
     const one = async (count: number, shot: Shot): Promise<void> => {
       const all = await shoot(port, addressOf(count), shot);
       const { answer, finding } =
@@ -236,5 +239,8 @@ export function attackWebSocket({ cases, seed }: RowOptions): Promise<RowReport>
     };
     await Promise.all(Array.from({ length: LANES }, lane));
     await Promise.all(held);
-  });
+  };
+
+  const siege = await besiege(tally, options, { attack: ({ port }) => attack(port) });
+  return tally.report({ siege });
 }

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
-import { rows } from '../../bench/hostile/rows.ts';
+import { rows, runForCommit } from '../../bench/hostile/rows.ts';
 
-test('a client lives through spoilt frames, ciphertexts and envelopes, and shows what comes after them', async () => {
-  const { perCommit, run } = rows.H6;
-  const { cases, findings } = await run({ cases: perCommit, seed: 1 });
+test('a client lives through spoilt frames, ciphertexts and envelopes and false claims, and shows what comes after each', async () => {
+  const { perCommit } = rows.H6;
+  const { cases, findings, answers } = await runForCommit('H6');
   expect(findings).toEqual([]);
   expect(cases).toBe(perCommit);
-}, 60_000);
+  for (const way of ['lost', 'repairRequest', 'repairAnswer', 'heads']) {
+    expect(answers[`${way}, claimed`]).toBeGreaterThan(perCommit / 30);
+  }
+}, 120_000);
