@@ -25,9 +25,9 @@ const rows: Readonly<Record<string, Row>> = {
     run: () => stoppedReaders({ ...crowd, entries: 10, entryBytes: 90_000 }),
     smallBuffers: true,
   },
-  'prekey-depletion': { run: () => prekeyDepletion({ takes: 10_000, callers: 100 }) },
+  'prekey-depletion': { run: () => prekeyDepletion({ takes: 10_000, callers: 33 }) },
   'handed-out-keys': { run: () => handedOutKeys({ takes: 100_000, keys: 10_000, kills: 10 }) },
-  'replayed-first-messages': { run: () => replayedFirstMessages({ messages: 200 }) },
+  'replayed-first-messages': { run: () => replayedFirstMessages({ messages: 50 }) },
   floods: { run: () => floods({ handles: 100_000, sockets: 10_000 }) },
   'slow-http': { run: () => slowHttp({ socketsPerWay: 200 }) },
   'counter-jumps': {

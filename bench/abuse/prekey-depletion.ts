@@ -1,12 +1,18 @@
 import { limits, type BundlesJson } from '@waxwing/protocol';
 import { createFixture } from '../../test/unit/keyserver/keyserver-fixture.ts';
+import { prekeys } from '../../test/unit/keyserver/person.ts';
 import { createFindings, type RowReport } from './report.ts';
+
+const KEYS = limits.oneTimeKeysPerDevice;
+const PER_CALLER = limits.oneTimeTakesPerPairBurst;
 
 /**
  * Bundles of one account asked for without pause, by one caller and by many: each answer is a whole bundle or a coded
- * refusal, and each caller gets `oneTimeTakesPerPairBurst` one-time keys at most.
+ * refusal, and each caller gets `oneTimeTakesPerPairBurst` one-time keys and no more. The account has more keys than all
+ * callers may take, so that it is the limit that ends it.
  */
 export async function prekeyDepletion(o: { readonly takes: number; readonly callers: number }): Promise<RowReport> {
+  if (o.callers * PER_CALLER >= KEYS) throw new Error(`${o.callers} callers may take all of ${KEYS} keys`);
   const findings = createFindings();
   const plenty = { burst: 1_000_000, refillMs: 1 };
   const f = await createFixture({ rates: { perAddress: plenty, inAll: plenty } }, 'silent');
@@ -14,7 +20,11 @@ export async function prekeyDepletion(o: { readonly takes: number; readonly call
   let bundles = 0;
 
   const deplete = async (callers: number): Promise<number> => {
-    const target = await f.person(100);
+    const target = await f.person(limits.oneTimeKeysPerUpload);
+    const more = prekeys(target.identity, KEYS - limits.oneTimeKeysPerUpload, 1_000);
+    const { statusCode } = await f.ask(target, 'PUT', '/v1/prekeys', more);
+    findings.insist(statusCode === 204, `more keys: ${statusCode}`);
+    const takenBy = new Map<string, number>();
     const people = [];
     for (let index = 0; index < callers; index += 1) people.push(await f.person(0));
     let oneTime = 0;
@@ -30,7 +40,10 @@ export async function prekeyDepletion(o: { readonly takes: number; readonly call
       }
       const device = answer.statusCode === 200 ? answer.json<BundlesJson>().bundles[0]?.devices[0] : undefined;
       findings.insist(device?.signedPrekey !== undefined, `a bundle that is none: ${answer.statusCode}`);
-      if (device?.oneTimeKey) oneTime += 1;
+      if (device?.oneTimeKey) {
+        oneTime += 1;
+        takenBy.set(person.account, (takenBy.get(person.account) ?? 0) + 1);
+      }
       bundles += 1;
     }
     const { oneTimeKeys } = await f.storage.prekeys.count({
@@ -38,9 +51,11 @@ export async function prekeyDepletion(o: { readonly takes: number; readonly call
       device: target.device.listed.device,
       addedIn: 1,
     });
-    findings.insist(oneTimeKeys === 100 - oneTime, 'more keys went than were handed out');
-    const most = Math.min(100, callers * limits.oneTimeTakesPerPairBurst);
-    findings.insist(oneTime <= most, `${oneTime} one-time keys went to ${callers} callers, ${most} may`);
+    findings.insist(oneTimeKeys === KEYS - oneTime, 'more keys went than were handed out');
+    const most = Math.max(...takenBy.values());
+    findings.insist(most <= PER_CALLER, `${most} one-time keys went to one of ${callers} callers`);
+    const meant = callers * Math.min(PER_CALLER, Math.floor(o.takes / callers));
+    findings.insist(oneTime === meant, `${oneTime} one-time keys went to ${callers} callers, not ${meant}`);
     return oneTime;
   };
 
