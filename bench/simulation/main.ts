@@ -39,7 +39,7 @@ function take(report: SeedReport): void {
 
 await runSeeds({ first, count: seeds, workers, times, kind }, take);
 /** A crash may be that of the machine: what did not wait for the disk is gone with it. */
-const counted = kind === 'faults' ? [...faults, 'power cut'] : [...fired.keys()];
+const counted = kind === 'faults' ? [...faults, 'power cut', 'arrival behind the end'] : [...fired.keys()];
 const shares = Object.fromEntries(counted.map((fault) => [fault, Math.round((countOf(fault) / ran) * 1_000) / 10]));
 const rare = kind !== 'faults' ? [] : counted.filter((fault) => countOf(fault) < ran * SHARE);
 process.stdout.write(

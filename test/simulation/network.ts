@@ -31,7 +31,10 @@ export type Weather = {
 export type Link = {
   readonly weather: Weather;
   readonly dial: Dial;
-  /** Ends the connection; what is on its way is lost. */
+  /**
+   * Ends the connection. What is on its way to the device is lost; to the server, lost or still arriving, perhaps behind
+   * what is said on the next connection.
+   */
   cut(): void;
   /** For so long nothing arrives; nothing is lost. */
   stall(ms: number): void;
@@ -80,6 +83,8 @@ export function createLink(o: {
       down: { arrives: 0 },
       noUp: false,
       noDown: false,
+      /** What was on its way to the server when the connection ended is lost with it. */
+      isUpLost: false,
     };
     let listener: ChannelListener | undefined;
     const later = (pipe: Pipe, call: () => void): void => void timers.after(arrival(pipe), call);
@@ -87,6 +92,7 @@ export function createLink(o: {
     const finish = (code: number, reason: string, tellServer: boolean): void => {
       if (state.isOver) return;
       state.isOver = true;
+      state.isUpLost = random.chance(0.5);
       if (connection === api) connection = undefined;
       if (!state.deviceGone && !state.noDown)
         later(state.down, () => !state.deviceGone && handlers.closed({ code, reason }));
@@ -128,7 +134,8 @@ export function createLink(o: {
         o.acknowledged.up(name, messages);
         for (const message of messages) o.left(message);
         later(state.up, () => {
-          if (state.isOver || state.noUp) return;
+          if (state.isUpLost || state.noUp) return;
+          if (state.isOver) o.fired('arrival behind the end');
           const repeated = decodeUpBatch(bytes).flatMap((message) => {
             const twice = message.type === 'submit' && random.chance(weather.duplicates);
             if (twice) o.fired('duplicate submit');

@@ -284,6 +284,34 @@ export const relayLies = {
     };
   },
 
+  /** Now and then a sequence is said to be of an era that is days ahead, or further than any clock goes. */
+  'far era'({ dares, random }) {
+    const far = (sequence: Sequence): Sequence => {
+      if (!dares()) return sequence;
+      const ahead = random.pick([3 * 86_400_000, 2 ** 45, Number.MAX_SAFE_INTEGER - 2 ** 42]);
+      return at(sequence, { era: parseEra(sequence.era + ahead) });
+    };
+    return {
+      down(_device, message) {
+        switch (message.type) {
+          case 'accepted':
+            return pass(message.sequence ? { ...message, sequence: far(message.sequence) } : message);
+          case 'heads_reply': {
+            const heads = message.heads.map((head) => (head.last ? { ...head, last: far(head.last) } : head));
+            return pass({ ...message, heads });
+          }
+          case 'deliver': {
+            const envelope = decodeEnvelope(message.envelope);
+            if (envelope.type !== 'sequenced') return pass(message);
+            return pass(withEnvelope(message, { ...envelope, sequence: far(envelope.sequence) }));
+          }
+          default:
+            return pass(message);
+        }
+      },
+    };
+  },
+
   /** Devices are told different numbers for the same messages, each its own consistently. */
   'split view'({ dares }) {
     const swapped = remembered(() => dares());
