@@ -222,16 +222,40 @@ export class FrameStore {
     );
   }
 
-  /** The frames of a device that stand nearest before and after one of its n, where they stand. */
-  neighbours(epoch: number, party: number, n: number): { before?: Sequence; after?: Sequence } {
-    const before = this.#db.get(
-      'SELECT era, number FROM frame WHERE epoch = ? AND party = ? AND n < ? AND era IS NOT NULL ORDER BY n DESC LIMIT 1',
+  /**
+   * Where the frames of a device next before and after n stand, in any of these eras: of the one before the lowest place, of
+   * the one after the highest. A store that forgot has given a frame places in two eras.
+   */
+  neighbours(
+    epoch: number,
+    party: number,
+    n: number,
+    eras: readonly EraNumber[],
+  ): { before?: Sequence; after?: Sequence } {
+    const row = this.#db.get(
+      'SELECT n FROM frame WHERE epoch = ? AND party = ? AND n < ? AND era IS NOT NULL ORDER BY n DESC LIMIT 1',
       epoch,
       party,
       n,
     );
-    const after = this.nextPlaced(epoch, party, n);
-    return { ...(before && { before: sequenceOf(before) }), ...(after && { after: after.sequence }) };
+    const next = this.nextPlaced(epoch, party, n);
+    const before = row && this.#placesOf(epoch, party, integer(row, 'n'), eras)[0];
+    const after = next && this.#placesOf(epoch, party, next.n, eras).at(-1);
+    return { ...(before && { before }), ...(after && { after }) };
+  }
+
+  /** The places of a frame in these eras, in order. */
+  #placesOf(epoch: number, party: number, n: number, eras: readonly EraNumber[]): Sequence[] {
+    return eras.flatMap((era) => {
+      const rows = this.#db.all(
+        'SELECT number FROM place WHERE epoch = ? AND party = ? AND era = ? AND n = ? ORDER BY number',
+        epoch,
+        party,
+        era,
+        n,
+      );
+      return rows.map((row) => ({ era, number: integer(row, 'number') }));
+    });
   }
 
   /** The highest sequence that has a frame. */

@@ -5,6 +5,7 @@ import type { Store } from '../history/store.ts';
 import { noteAlarm, type Alarm } from './alarm.ts';
 import { contains, count, highest, missing } from './ranges.ts';
 import {
+  erasOf,
   gaps,
   hold,
   heldBackFrom,
@@ -207,8 +208,9 @@ export class Placing {
    */
   #mayHaveStood({ epoch, party, n, met: { sequence } }: PlacedFrame, stands: Sequence): boolean {
     if (sequence.era >= stands.era || n === 1) return true;
-    const before = this.#store.frames.frame(epoch, party, n - 1)?.stands;
-    return before !== undefined && before !== null && compareSequences(before, sequence) < 0;
+    if (this.#store.frames.frame(epoch, party, n - 1) === undefined) return false;
+    const { before } = this.#store.frames.neighbours(epoch, party, n, erasOf(this.view(epoch)));
+    return before !== undefined && compareSequences(before, sequence) < 0;
   }
 
   /** One frame at two sequences: it and its message stand at the one that stands everywhere. */

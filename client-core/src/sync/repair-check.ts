@@ -21,9 +21,12 @@ export type Claim = {
   readonly stands?: Sequence;
   /** Its author's account says so, or an own device. */
   readonly isAuthors: boolean;
-  /** Where the frames of its device next before and after it stand here. */
+  /** Where the frames of its device next before and after it stand here: of the one before the lowest place, of the other the highest. */
   readonly before?: Sequence;
   readonly after?: Sequence;
+  /** The numbers in the same era of frames of its device with a lower n, the highest of them, and with a higher one, the lowest. */
+  readonly below?: number;
+  readonly above?: number;
   /** The sequence that stands behind a hole without numbers in which the frame is missing. */
   readonly chainedBefore?: Sequence;
 };
@@ -33,7 +36,9 @@ export type Claim = {
  * that is known by no more than a mailbox can lose. `contradiction`: an honest relay and sender give no such place.
  */
 export function judge(view: EpochView, claim: Claim, nowMs: number): 'take' | 'leave' | 'contradiction' {
-  const { sequence, stands, before, after } = claim;
+  const { sequence, stands, before, after, below, above } = claim;
+  const isBetween = (below ?? 0) < sequence.number && sequence.number < (above ?? Infinity);
+  if (!isBetween) return 'contradiction';
   if (stands) {
     if (stands.era === sequence.era) return 'contradiction';
     // What stands is moved by its author alone, who was told of another place where the relay had forgotten this one, and
@@ -41,8 +46,7 @@ export function judge(view: EpochView, claim: Claim, nowMs: number): 'take' | 'l
     const moves = compareSequences(standing(view, stands, sequence), stands) !== 0;
     if (moves && !(claim.isAuthors && isMissing(view, sequence))) return 'leave';
   }
-  if (before && !isOrdered(before, sequence)) return before.era === sequence.era ? 'contradiction' : 'leave';
-  if (after && !isOrdered(sequence, after)) return after.era === sequence.era ? 'contradiction' : 'leave';
+  if ((before && !isOrdered(before, sequence)) || (after && !isOrdered(sequence, after))) return 'leave';
   if (isMissing(view, sequence)) return 'take';
   if (claim.chainedBefore && isOrdered(sequence, claim.chainedBefore)) return 'take';
   return isAhead(view, sequence, nowMs) ? 'take' : 'leave';

@@ -16,6 +16,7 @@ import type { SyncContext } from './context.ts';
 import type { Placing } from './placing.ts';
 import { missing, type Range } from './ranges.ts';
 import { isAhead, judge, misnamed } from './repair-check.ts';
+import { erasOf } from './sequencer.ts';
 import { repairWaitMs } from './repair-wait.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 import { isNamed, standFor } from './witness.ts';
@@ -59,14 +60,18 @@ export class RepairTaker {
     const accounts = new Set([peer, local.address.account]);
     const alerts: string[] = [];
     const taken: Sequence[] = [];
-    // The last first: a frame is sure when the one after it names it, and moves to a later era only before it.
-    for (const item of [...answer.frames].reverse()) {
-      const verdict = accounts.has(item.sender.account)
-        ? this.#takeFrame(epoch, from.account, answer, item, placing)
-        : { refused: 'sender' };
-      if (verdict === 'taken') taken.push(item.sequence);
-      else if (verdict !== 'left') alerts.push(`repair refused: ${verdict.refused}`);
-    }
+    const takeEach = (items: readonly RepairedFrame[]): RepairedFrame[] =>
+      items.filter((item) => {
+        const verdict = accounts.has(item.sender.account)
+          ? this.#takeFrame(epoch, from.account, answer, item, placing)
+          : { refused: 'sender' };
+        if (verdict === 'taken') taken.push(item.sequence);
+        else if (verdict !== 'left') alerts.push(`repair refused: ${verdict.refused}`);
+        return verdict === 'left';
+      });
+    // The last first: a frame is sure when the one after it names it, and moves to a later era only before that one; what is
+    // left from the first on: to an earlier era it goes only behind the one before it.
+    takeEach(takeEach([...answer.frames].reverse()).reverse());
     this.#close(epoch, answer, placing);
     this.#learnTail(epoch, answer, placing);
     if (taken.length > 0) {
@@ -119,14 +124,18 @@ export class RepairTaker {
     const chained = store.coverage
       .chainHoles(epoch.id)
       .find((hole) => hole.party === party && hole.fromN <= item.n && item.n <= hole.toN);
+    const view = placing.view(epoch.id);
+    const { below, above } = store.frames.aroundN(epoch.id, party, item.sequence.era, item.n);
     const claim = {
       sequence: item.sequence,
       isAuthors: isAuthor,
       ...(known?.stands && { stands: known.stands }),
-      ...store.frames.neighbours(epoch.id, party, item.n),
+      ...store.frames.neighbours(epoch.id, party, item.n, erasOf(view)),
+      ...(below !== undefined && { below }),
+      ...(above !== undefined && { above }),
       ...(chained && { chainedBefore: chained.before }),
     };
-    const verdict = judge(placing.view(epoch.id), claim, clock.now());
+    const verdict = judge(view, claim, clock.now());
     if (verdict !== 'take') return verdict === 'leave' ? 'left' : { refused: 'place' };
 
     const isOwn = frame.sender.account === local.address.account;

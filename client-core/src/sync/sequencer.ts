@@ -88,6 +88,11 @@ export function gapKind(view: EpochView, unansweredOwn: number): 'none' | 'in fl
   return open <= unansweredOwn ? 'in flight' : 'waiting';
 }
 
+/** The eras known of, in order. */
+export function erasOf({ eras }: EpochView): EraNumber[] {
+  return eras.map(({ era }) => era);
+}
+
 /** The highest sequence known of in the eras before this one. */
 export function floorBefore(view: EpochView, era: EraNumber): Sequence | undefined {
   const before = view.eras

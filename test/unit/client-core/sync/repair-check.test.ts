@@ -40,9 +40,11 @@ describe('the place that an answer gives to a frame', () => {
   });
 
   test('must be between the frames before and after it', () => {
-    expect(judged({ sequence: at(5, 3), before: at(5, 4) })).toBe('contradiction');
-    expect(judged({ sequence: at(5, 3), after: at(5, 2) })).toBe('contradiction');
+    expect(judged({ sequence: at(5, 3), below: 4 })).toBe('contradiction');
+    expect(judged({ sequence: at(5, 3), above: 2 })).toBe('contradiction');
+    expect(judged({ sequence: at(5, 3), below: 2, above: 4 })).toBe('take');
     expect(judged({ sequence: at(5, 3), before: at(8, 1) })).toBe('leave');
+    expect(judged({ sequence: at(8, 2), after: at(5, 4) })).toBe('leave');
   });
 
   test('may be ahead of all that is known by no more than a mailbox can lose, in an era that can have begun', () => {

@@ -109,6 +109,21 @@ describe('an answer', () => {
     expect(run.map((n) => store.frames.frame(epoch, party, n)?.stands)).toEqual(run.map((n) => at(2, n)));
   });
 
+  test('fills the numbers that a store forgot to have given to what stands in a later era by now', () => {
+    hold([1, at(1, 1)], [2, at(2, 1)], [3, at(2, 2)], [4, at(2, 3)]);
+    store.transaction(() => {
+      const placing = new Placing(store, NOW);
+      placing.know(epoch, { sequence: at(1, 4) });
+      placing.give(epoch, [{ era: parseEra(1), from: 2, to: 4 }], 'lost');
+      placing.finish();
+    });
+    const frames = [2, 3, 4].map((n) => item(n, at(1, n)));
+    expect(take({ frames })).toEqual({ frames: true, alerts: [] });
+    expect(store.coverage.holes(epoch)).toEqual([]);
+    const party = store.frames.party(bob, 1);
+    expect(store.frames.frame(epoch, party, 3)?.stands).toEqual(at(2, 2));
+  });
+
   test('of a stranger, of no frame, or of another one, is refused', () => {
     hold([1, at(1, 1)], [3, at(1, 3)]);
     expect(take({ frames: [item(2, at(1, 2), { sender: carol, frame: frameOf(carol, 2) })] })).toEqual(
