@@ -127,8 +127,10 @@ export function toldOf(view: EpochView, era: EraNumber): number | undefined {
 function expected(view: EpochView, row: EraView, index: number): Range {
   const { start, floor } = view;
   if (start === undefined || row.era < start.era) return { from: 1, to: 0 };
-  const next = view.eras[index + 1];
-  const told = next?.predecessor?.era === row.era ? next.predecessor.number : 0;
+  // Any later era may name this one: what lies between may be made up, or what the relay has forgotten.
+  const told = view.eras.slice(index + 1).reduce((most, { predecessor }) => {
+    return predecessor?.era === row.era ? Math.max(most, predecessor.number) : most;
+  }, 0);
   const known = floor?.era === row.era ? floor.number : 0;
   return { from: row.era === start.era ? start.number : 1, to: Math.max(told, known, highest(row.held)) };
 }
