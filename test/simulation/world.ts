@@ -286,6 +286,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   async function clear(): Promise<void> {
     for (const device of people) {
       device.spare();
+      device.clockOffMs = 0;
       Object.assign(device.link.weather, { latencyMs: 20, offline: false, duplicates: 0, httpLoss: 0 });
     }
     server.storeMs = 3;
