@@ -56,6 +56,13 @@ export class RepairStore {
     this.#db.run(`UPDATE chain_hole SET due_ms = ? WHERE due_ms IS NULL AND ${ASKABLE}`, dueMs);
   }
 
+  /** Nothing waits for longer than to this time. */
+  notBeyond(dueMs: number): void {
+    this.#db.run('UPDATE hole SET due_ms = ? WHERE due_ms > ?', dueMs, dueMs);
+    this.#db.run('UPDATE chain_hole SET due_ms = ? WHERE due_ms > ?', dueMs, dueMs);
+    this.#db.run('UPDATE epoch SET tail_due_ms = ? WHERE tail_due_ms > ?', dueMs, dueMs);
+  }
+
   /** The epochs of which something is due. */
   epochsDue(nowMs: number): number[] {
     const rows = this.#db.all(

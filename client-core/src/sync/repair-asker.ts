@@ -32,7 +32,10 @@ export class RepairAsker {
 
   /** When there is something to ask; undefined while there is nothing. Draws times for what has none. */
   nextMs(): number | undefined {
-    const { store } = this.#context;
+    const { store, clock } = this.#context;
+    // Drawn before the clock was set back: no wait is longer than this.
+    const latest = clock.now() + limits.repairMaxMs;
+    if ((store.repairs.nextDue() ?? 0) > latest) store.transaction(() => store.repairs.notBeyond(latest));
     if (store.repairs.nextDue() === null) store.transaction(() => store.repairs.setDue(this.#dueAgain(0)));
     const times = [store.repairs.nextDue() ?? undefined, ...this.#unread().map(({ dueMs }) => dueMs)];
     return times.reduce((first, next) => (first === undefined || (next !== undefined && next < first) ? next : first));
@@ -41,6 +44,7 @@ export class RepairAsker {
   /** Asks for all that is due. */
   async run(): Promise<void> {
     const { store, clock } = this.#context;
+    store.transaction(() => store.repairs.notBeyond(clock.now() + limits.repairMaxMs), { synced: false });
     for (const epoch of store.repairs.epochsDue(clock.now())) {
       if (!this.#sender.isConnected) return;
       await this.#askFor(epoch);
