@@ -5,10 +5,7 @@ import type { SimulatedDevice } from './device.ts';
 /** What nobody is asked for: it must not be shown, or is nowhere. */
 const closed: ReadonlySet<HoleReason> = new Set(['refused', 'removed']);
 
-/**
- * The holes of all devices whose frames another one still has the bytes of: those that repair is to fill. Not the number
- * that a frame had before the relay forgot it, where the frame is here at a later one.
- */
+/** The holes of all devices whose frames another one still has the bytes of: those that repair is to fill. */
 export function fillable(people: readonly SimulatedDevice[]): string[] {
   return people.flatMap((device) =>
     people.flatMap((other) => {
@@ -29,11 +26,7 @@ function fillableFrom(store: Store, other: SimulatedDevice): string[] {
     const numbered = store.coverage.holes(id).flatMap(({ era, from, to, reason }) => {
       if (closed.has(reason)) return [];
       const rows = theirs.answerable.atNumbers(epoch.id, era, { from, to }, to - from + 1);
-      return rows.flatMap(({ party, n, sequence: { number }, bytes }) => {
-        const own = store.frames.newestParty(theirs.frames.address(party));
-        const isHere = own !== undefined && store.frames.frame(id, own, n)?.stands;
-        return bytes && !isHere ? [`(${era}, ${number}): ${reason}`] : [];
-      });
+      return rows.flatMap(({ sequence: { number }, bytes }) => (bytes ? [`(${era}, ${number}): ${reason}`] : []));
     });
     const chained = store.coverage.chainHoles(id).flatMap(({ party, fromN, toN, reason }) => {
       const address = store.frames.address(party);

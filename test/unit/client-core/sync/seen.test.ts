@@ -6,7 +6,7 @@ import { limits, parseAccountId, parseDeviceId, parseEra, parseHandle, sha256 } 
 import { expect, test } from 'vitest';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
 import { judgeSeen, newestSeen, unheardOf } from '../../../../client-core/src/sync/seen.ts';
-import type { EpochView } from '../../../../client-core/src/sync/sequencer.ts';
+import { toldOf, type EpochView } from '../../../../client-core/src/sync/sequencer.ts';
 
 const era = parseEra(5);
 /** As the protocol says: each number as 8 bytes big-endian, then its frame's hash. */
@@ -71,4 +71,15 @@ test('numbers beyond what the relay told are unheard of, the first of them howev
   const most = 5 + limits.seenMaxNumbers;
   expect(unheardOf(view(5), { era, to: most + 1_000 })).toEqual([{ era, from: 6, to: most }]);
   expect(unheardOf(view(5), { era, to: 6 + limits.repairAheadMaxEntries })).toEqual([]);
+});
+
+test('what any later era names as its predecessor was told of, also where another era lies between', () => {
+  const eras = [era, parseEra(6), parseEra(8)].map((one) => ({ era: one, held: [{ from: 1, to: 2 }], holes: [] }));
+  const told = { start: { era, number: 1 }, floor: { era: parseEra(8), number: 2 } };
+  const named = {
+    ...told,
+    eras: eras.map((row) => (row.era === 8 ? { ...row, predecessor: { era, number: 9 } } : row)),
+  };
+  expect(toldOf({ ...told, eras }, era)).toBe(2);
+  expect(toldOf(named, era)).toBe(9);
 });
