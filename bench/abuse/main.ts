@@ -2,6 +2,7 @@
  * `npm run proof:abuse [-- WHAT…]`: what one who abuses the servers or a client can do to the others, one row each; all
  * rows if none is named. Prints one JSON line per row; exit code 1 if a promise does not hold or a figure is over its limit.
  */
+import { limits } from '@waxwing/protocol';
 import { counterJumps } from './counter-jumps.ts';
 import { floods } from './floods.ts';
 import { handedOutKeys } from './handed-out-keys.ts';
@@ -14,15 +15,20 @@ import { stoppedReaders } from './stopped-readers.ts';
 
 type Row = { readonly run: () => Promise<RowReport>; readonly smallBuffers?: true };
 
+/** Mailboxes at one of their limits each. */
+const full = {
+  entries: { readers: 10, entries: limits.mailboxMaxEntries, entryBytes: 64 },
+  bytes: { readers: 10, entries: 680, entryBytes: limits.ciphertextMaxBytes },
+};
 const crowd = { readers: 1_000, pairs: 50, seconds: 12, returning: 20 };
 
 const rows: Readonly<Record<string, Row>> = {
   'stopped-readers': {
-    run: () => stoppedReaders({ ...crowd, entries: 96, entryBytes: 4_096 }),
+    run: () => stoppedReaders({ ...crowd, entries: 96, entryBytes: 4_096, full: full.entries }),
     smallBuffers: true,
   },
   'stopped-readers-large': {
-    run: () => stoppedReaders({ ...crowd, entries: 10, entryBytes: 90_000 }),
+    run: () => stoppedReaders({ ...crowd, entries: 10, entryBytes: 90_000, full: full.bytes }),
     smallBuffers: true,
   },
   'prekey-depletion': { run: () => prekeyDepletion({ takes: 10_000, callers: 33 }) },

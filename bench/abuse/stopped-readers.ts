@@ -11,6 +11,8 @@ import { createFindings, quantile, tenth, type RowReport } from './report.ts';
 
 const KIB_PER_READER = 96;
 const P99_RATIO = 1.5;
+/** What a reader holds is known while nearly all of them are connected: those that were ended hold nothing. */
+const CONNECTED_PART = 0.9;
 /** Recipients of one filling submit, the sender's account not counted. */
 const PER_SUBMIT = 500;
 const DIALLING_AT_ONCE = 10;
@@ -24,7 +26,15 @@ export type StoppedReaders = {
   readonly entryBytes: number;
   /** How many of the readers come back and read all that they have. */
   readonly returning: number;
+  /** The first of the readers have mailboxes as full as they may be: so many of them, each with so much. */
+  readonly full: { readonly readers: number; readonly entries: number; readonly entryBytes: number };
 };
+
+/** How many of the full ones come back. */
+const FULL_RETURNING = 2;
+
+/** A reader, and what waits for it. */
+type Reader = { readonly device: TestDevice; readonly entries: number };
 
 /**
  * Devices that stop reading with mail waiting for them, beside pairs that write to each other: what a stopped one costs
@@ -44,18 +54,20 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
     const maxPerSecond = await highestRate(pairs);
     const perSecond = Math.floor(maxPerSecond / 2);
     const rss = sampler(() => relay.rssKib());
+    const slow = () => relay.metric('waxwing_relay_closes_total{code="slow_reader"}');
+    const devices = () => relay.metric('waxwing_relay_devices');
     const load = { perSecond, seconds: o.seconds };
     await openLoop(pairs, { perSecond, seconds: 5 });
     rss.restart();
     const before = await openLoop(pairs, load);
     const rssBefore = rss.restart();
 
-    const slow = () => relay.metric('waxwing_relay_closes_total{code="slow_reader"}');
-    const online = async () => (await relay.metric('waxwing_relay_devices')) + (await slow());
+    const online = async () => (await devices()) + (await slow());
+    const held = heldSampler(async () => ({ rssKib: relay.rssKib(), connected: (await devices()) - 2 * pairs.length }));
     const stopped: LoadDevice[] = [];
     for (let at = 0; at < readers.length; at += DIALLING_AT_ONCE) {
       const some = readers.slice(at, at + DIALLING_AT_ONCE);
-      stopped.push(...some.map((reader) => dialLoad(relay.url, reader, {}, { stops: true })));
+      stopped.push(...some.map(({ device }) => dialLoad(relay.url, device, {}, { stops: true })));
       const due = Math.min(at + DIALLING_AT_ONCE, readers.length) + 2 * pairs.length;
       // One that was stuck for long enough while others still dial has been online as well.
       if (!(await waitFor(async () => (await online()) >= due, 5_000))) break;
@@ -68,6 +80,7 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
     rss.restart();
     const during = await openLoop(pairs, load);
     const rssDuring = rss.restart();
+    const most = await held.stop();
     const slowEarly = await slow();
     const areEnded = await waitFor(async () => (await slow()) === readers.length, 60_000);
     findings.insist(areEnded, `${await slow()} of ${readers.length} were ended as slow readers`);
@@ -79,9 +92,14 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
     const normal = quantile([...before, ...after], 0.99);
     const beside = quantile(during, 0.99);
     findings.atMost('p99 beside stopped readers over p99 without', beside / normal, P99_RATIO);
-    const kibPerReader = (rssDuring.median - rssBefore.median) / readers.length;
+    const kibPerReader = (most.rssKib - rssBefore.median) / Math.max(1, most.connected);
+    findings.insist(
+      most.connected >= readers.length * CONNECTED_PART,
+      `${most.connected} stopped readers were connected at once, of ${readers.length}`,
+    );
     findings.atMost('KiB of RSS per stopped reader', tenth(kibPerReader), KIB_PER_READER);
-    const lost = await returning(relay.url, readers.slice(0, o.returning), o.entries);
+    const back = [...readers.slice(0, FULL_RETURNING), ...readers.slice(o.full.readers, o.full.readers + o.returning)];
+    const lost = await returning(relay.url, back);
     findings.insist(lost === 0, `${lost} entries of stopped readers were lost`);
     const rejected = pairs.flatMap(({ rejections }) => rejections);
     findings.insist(rejected.length === 0, `the pairs met ${[...new Set(rejected)].join()}`);
@@ -107,6 +125,7 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
         p50BesideMs: quantile(during, 0.5),
         rssBeforeKib: rssBefore.median,
         rssBesideKib: rssDuring.median,
+        connectedAtOnce: most.connected,
         kibPerReader: tenth(kibPerReader),
         endedDuringLoad: slowEarly,
         lost,
@@ -130,18 +149,35 @@ async function prepare(folder: string, o: StoppedReaders) {
     const accounts = await Promise.all(Array.from({ length: count }, () => registerAccount({ storage, runtime })));
     return accounts.map(({ devices: [device] }) => device);
   };
-  const readers = await some(o.readers);
+  const stopping = await some(o.readers);
+  const [full, others] = [stopping.slice(0, o.full.readers), stopping.slice(o.full.readers)];
   const [froms, tos] = [await some(o.pairs), await some(o.pairs)];
   const people = froms.flatMap((from, index) => {
     const to = tos[index];
     return to ? [[from, to] as const] : [];
   });
-  // One sender may fill a quarter of a mailbox at most.
-  const senders = await some(5);
+  const readers = [
+    ...(await fillAll(storage, await some(SENDERS), full, o.full)),
+    ...(await fillAll(storage, await some(SENDERS), others, o)),
+  ];
+  await storage.close();
+  return { readers, people };
+}
+
+/** One sender may fill a quarter of a mailbox at most. */
+const SENDERS = 5;
+
+/** Puts so much into each of these mailboxes, and looks whether it is there. */
+async function fillAll(
+  storage: Storage,
+  senders: readonly TestDevice[],
+  to: readonly TestDevice[],
+  o: { readonly entries: number; readonly entryBytes: number },
+): Promise<Reader[]> {
   const filling: Promise<void>[] = [];
-  for (let at = 0; at < readers.length; at += PER_SUBMIT) {
+  for (let at = 0; at < to.length; at += PER_SUBMIT) {
     for (const [index, sender] of senders.entries()) {
-      const filled = fill(storage, sender, handleOf(`fill ${at} ${index}`), readers.slice(at, at + PER_SUBMIT), {
+      const filled = fill(storage, sender, handleOf(`fill ${sender.account} ${at}`), to.slice(at, at + PER_SUBMIT), {
         entries: Math.floor((o.entries + index) / senders.length),
         entryBytes: o.entryBytes,
       });
@@ -149,16 +185,15 @@ async function prepare(folder: string, o: StoppedReaders) {
     }
   }
   await Promise.all(filling);
-  const isFilled = async (reader: TestDevice): Promise<boolean> => {
-    await storage.mailboxes.open(reader.key);
-    const page = await storage.mailboxes.read(reader.key, o.entries - 1, { entries: 1, bytes: 1e6 });
+  const isFilled = async (device: TestDevice): Promise<boolean> => {
+    await storage.mailboxes.open(device.key);
+    const page = await storage.mailboxes.read(device.key, o.entries - 1, { entries: 1, bytes: 1e6 });
     return page.entries.length === 1;
   };
-  for (const reader of readers) {
-    if (!(await waitFor(() => isFilled(reader), 60_000))) throw new Error('a mailbox was not filled');
+  for (const device of to) {
+    if (!(await waitFor(() => isFilled(device), 60_000))) throw new Error('a mailbox was not filled');
   }
-  await storage.close();
-  return { readers, people };
+  return to.map((device) => ({ device, entries: o.entries }));
 }
 
 async function fill(
@@ -212,14 +247,41 @@ function sampler(read: () => number) {
   };
 }
 
+/** What the process holds and how many stopped readers it holds it for: the median while nearly all are connected. */
+function heldSampler(read: () => Promise<{ readonly rssKib: number; readonly connected: number }>) {
+  const samples: { readonly rssKib: number; readonly connected: number }[] = [];
+  const state = { isOn: true };
+  const sampling = (async () => {
+    while (state.isOn) {
+      samples.push(await read());
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  })();
+  return {
+    async stop() {
+      state.isOn = false;
+      await sampling;
+      const connected = Math.max(0, ...samples.map((sample) => sample.connected));
+      const most = samples.filter((sample) => sample.connected === connected);
+      return {
+        connected,
+        rssKib: quantile(
+          most.map(({ rssKib }) => rssKib),
+          0.5,
+        ),
+      };
+    },
+  };
+}
+
 /** The devices come back and read their mailboxes: how many entries they miss. */
-async function returning(url: string, readers: readonly TestDevice[], entries: number): Promise<number> {
+async function returning(url: string, readers: readonly Reader[]): Promise<number> {
   let missing = 0;
-  for (const reader of readers) {
+  for (const { device: as, entries } of readers) {
     const numbers = new Set<number>();
     let device: LoadDevice | undefined;
     await new Promise<void>((resolve) => {
-      device = dialLoad(url, reader, { delivered: (_, number) => numbers.add(number), drained: resolve });
+      device = dialLoad(url, as, { delivered: (_, number) => numbers.add(number), drained: resolve });
       device.socket.on('close', () => resolve());
     });
     device?.socket.terminate();
