@@ -11,20 +11,20 @@ import { attackWebSocket } from './websocket.ts';
 type Row = {
   /** Who is attacked, and so measured: a server process, the client or the decoders in this one, or both. */
   readonly attacks: Attacked;
-  /** What a release is held to, and each commit. */
+  /** What a release is held to, and each commit (docs/adr/0010-hostile-input-counts.md). */
   readonly perRelease: number;
   readonly perCommit: number;
   readonly run: (options: RowOptions) => RowReport | Promise<RowReport>;
 };
 
 export const rows: Readonly<Record<RowName, Row>> = {
-  H1: { attacks: 'server', perRelease: 20_000, perCommit: 200, run: attackWebSocket },
-  H2: { attacks: 'both', perRelease: 2_000_000, perCommit: 15_000, run: attackDecoders },
-  H3: { attacks: 'server', perRelease: 20_000, perCommit: 120, run: attackGateway },
-  H4: { attacks: 'server', perRelease: 100_000, perCommit: 1_100, run: attackHttp },
-  H5: { attacks: 'both', perRelease: 20_000, perCommit: 600, run: attackKeys },
-  H6: { attacks: 'own', perRelease: 10_000, perCommit: 120, run: attackClient },
-  H7: { attacks: 'own', perRelease: 20_000, perCommit: 168, run: attackDeviceFile },
+  H1: { attacks: 'server', perRelease: 200_500, perCommit: 200, run: attackWebSocket },
+  H2: { attacks: 'both', perRelease: 10_000_000, perCommit: 20_000, run: attackDecoders },
+  H3: { attacks: 'server', perRelease: 50_000, perCommit: 200, run: attackGateway },
+  H4: { attacks: 'server', perRelease: 300_000, perCommit: 1_100, run: attackHttp },
+  H5: { attacks: 'both', perRelease: 100_000, perCommit: 1_000, run: attackKeys },
+  H6: { attacks: 'own', perRelease: 100_000, perCommit: 120, run: attackClient },
+  H7: { attacks: 'own', perRelease: 20_000, perCommit: 504, run: attackDeviceFile },
 };
 
 const CALM_MS = { release: 10_000, commit: 1_000 } as const;

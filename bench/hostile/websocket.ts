@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { closeCodes, encodeUpBatch, isErrorCode, limits, subprotocol } from '@waxwing/protocol';
 import { createDice, type Dice } from './dice.ts';
@@ -148,8 +147,9 @@ async function shoot(port: number, from: string, { bytes, held, drips }: Shot): 
   socket.on('error', () => undefined);
   const received: Buffer[] = [];
   socket.on('data', (data: Buffer) => received.push(data));
-  const closed = once(socket, 'close');
-  await Promise.race([once(socket, 'connect'), closed]);
+  // Not `events.once`, which rejects at an error: a reset is one of the ways in which a connection ends.
+  const closed = new Promise<'closed'>((resolve) => socket.once('close', () => resolve('closed')));
+  await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), closed]);
   if (drips) await drip(socket, bytes);
   else socket.write(bytes);
   if (!held) socket.end();
