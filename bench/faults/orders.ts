@@ -12,7 +12,6 @@ export type Failpoint = (typeof failpoints)[number];
 /** What a composed relay is started with, as one JSON argument. */
 export type RelayStart = {
   readonly folder: string;
-  readonly port: number;
   readonly origins: readonly string[];
   readonly pace: number;
   readonly failpoint?: { readonly at: Failpoint; readonly occurrence: number };
@@ -22,6 +21,8 @@ export type RelayStart = {
   readonly late?: true;
   /** Mail expires two minutes before its time. */
   readonly early?: true;
+  /** Open sockets beyond which it takes no more. */
+  readonly maxConnections?: number;
 };
 
 /** What a client is started with, as one JSON argument. A file that is not there is made. */

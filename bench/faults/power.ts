@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, renameSync, truncateSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { temporaryFolder } from '../../test/support/cli.ts';
 import { checkFiles } from './disk.ts';
-import { strikes, WEAKENED_SETTLE_MS, type FaultReport, type Size } from './report.ts';
+import { reported, strikes, WEAKENED_SETTLE_MS, type FaultReport, type Size } from './report.ts';
 
 const DISK_BYTES = 64 * 1024 * 1024;
 
@@ -61,17 +61,26 @@ export function hasDisks(): boolean {
   }
 }
 
-/** F6: the power of the relay's disk goes. With `unsynced`, a relay that does not wait for its disk: it must not pass. */
+/** F6: the power of the relay's disk goes. Without root or loop devices it is a problem, not a pass. With `unsynced`, a relay that does not wait for its disk: it must not pass. */
 export async function powerCuts(size: Size, unsynced = false): Promise<FaultReport> {
   const { path, remove } = temporaryFolder('power');
-  const disk = new Disk(path);
+  const fault = unsynced ? 'F6-power-unsynced' : 'F6-power';
+  const how = 'ext4 in a file: what was not synced is lost';
+  let disk: Disk;
+  try {
+    disk = new Disk(path);
+  } catch (error) {
+    remove();
+    const problem = `no disk can be made here by this user: ${String(error)}`;
+    return reported({ ...size, fault, how, due: { power: size.runs }, shown: {} }, () => Promise.resolve({ problem }));
+  }
   const relay = unsynced ? ({ pace: 1, unsynced } as const) : 'shipped';
   const store = join(disk.folder, 'store');
   try {
     return await strikes({
       ...size,
-      fault: unsynced ? 'F6-power-unsynced' : 'F6-power',
-      how: 'ext4 in a file: what was not synced is lost',
+      fault,
+      how,
       relay,
       store,
       ...(unsynced && { settleMs: WEAKENED_SETTLE_MS }),

@@ -3,20 +3,25 @@ import { RunningProcess } from '../../test/support/processes.ts';
 import type { RelayStart } from './orders.ts';
 
 /** `shipped`: waxwing serve. Otherwise the composed one, which can do what is given here. */
-export type RelayKind = 'shipped' | Pick<RelayStart, 'pace' | 'failpoint' | 'unsynced' | 'late' | 'early'>;
+export type RelayKind =
+  'shipped' | Pick<RelayStart, 'pace' | 'failpoint' | 'unsynced' | 'late' | 'early' | 'maxConnections'>;
 
-/** A relay in a process of its own that can end and come back on its port and folder. */
+/** A relay in a process of its own that can end and come back on its folder, at a port that is free then. */
 export class RelayProcess {
   readonly folder: string;
   readonly origins: readonly string[];
+  readonly #listens: (port: number) => void;
   #port = 0;
   #process: RunningProcess | undefined;
 
-  constructor(folder: string, origins: readonly string[]) {
+  /** `listens` is told each port. */
+  constructor(folder: string, origins: readonly string[], listens: (port: number) => void) {
     this.folder = folder;
     this.origins = origins;
+    this.#listens = listens;
   }
 
+  /** Where it listens now. */
   get port(): number {
     return this.#port;
   }
@@ -30,6 +35,7 @@ export class RelayProcess {
     const { process, url } = kind === 'shipped' ? await this.#startShipped() : await this.#startComposed(kind);
     this.#process = process;
     this.#port = Number(new URL(url).port);
+    this.#listens(this.#port);
   }
 
   /** Ends it with -9, and waits for the end. */
@@ -40,14 +46,14 @@ export class RelayProcess {
 
   async #startShipped() {
     const { server, url } = await startServe([
-      ...['--data', this.folder, '--port', String(this.#port), '--origin', this.origins.join(',')],
+      ...['--data', this.folder, '--port', '0', '--origin', this.origins.join(',')],
       ...['--admin-port', 'off', '--log-level', 'error'],
     ]);
     return { process: server, url };
   }
 
   async #startComposed(kind: Exclude<RelayKind, 'shipped'>) {
-    const start: RelayStart = { folder: this.folder, port: this.#port, origins: this.origins, ...kind };
+    const start: RelayStart = { folder: this.folder, origins: this.origins, ...kind };
     const process = new RunningProcess('bench/faults/relay.ts', [JSON.stringify(start)]);
     const line = await process.line((text) => text.includes('waxwing listens on'));
     return { process, url: line.replace(/^.* on /, '') };

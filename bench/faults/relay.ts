@@ -101,8 +101,8 @@ async function run(start: RelayStart): Promise<void> {
   });
   const server = await startServer({
     settings: {
-      ...{ host: '127.0.0.1', port: start.port, origins: start.origins },
-      ...{ drainSpreadMs: 0, maxConnections: 1_000 },
+      ...{ host: '127.0.0.1', port: 0, origins: start.origins },
+      ...{ drainSpreadMs: 0, maxConnections: start.maxConnections ?? 1_000 },
     },
     storage: withFailpoint(storage, start.failpoint),
     runtime,

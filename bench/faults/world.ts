@@ -53,12 +53,13 @@ export class World {
     try {
       for (let each = 0; each < 2; each++) proxies.push(await TcpProxy.listen({ target: 0, random: o.random }));
       const origins = proxies.map(({ port }) => `http://127.0.0.1:${port}`);
-      const relay = new RelayProcess(o.store ?? join(folder, 'relay'), origins);
+      const relay = new RelayProcess(o.store ?? join(folder, 'relay'), origins, (port) => {
+        for (const proxy of proxies) proxy.retarget(port);
+      });
       await relay.start(o.kind);
       ends.push(() => relay.kill());
       const people = await Promise.all(
         proxies.map(async (proxy, index) => {
-          proxy.retarget(relay.port);
           const person = await Person.start({
             ...{ name: index === 0 ? 'alice' : 'bob', folder, proxy, pace: o.pace ?? 1 },
             ...(o.deaf && { deaf: o.deaf }),
