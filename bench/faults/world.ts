@@ -120,7 +120,11 @@ export class World {
       const came =
         (await from.until(() => from.sent.size + from.failed.length >= from.said.length, timeoutMs)) &&
         (await to.until(isSo, timeoutMs));
-      if (!came) throw new Error(`${from.name} (${from.state}) to ${to.name} (${to.state}) does not settle`);
+      if (!came) {
+        const { ended, errors } = this.relay.process;
+        const relay = ended ? `; the relay has ended: ${JSON.stringify(ended)} ${errors.slice(-500)}` : '';
+        throw new Error(`${from.name} (${from.state}) to ${to.name} (${to.state}) does not settle${relay}`);
+      }
     }
   }
 
