@@ -26,8 +26,9 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 describe('an answer that no honest relay gives', () => {
-  test.each<[string, (accepted: Accepted) => Accepted]>([
-    ['of an attempt that was never made', (accepted) => ({ ...accepted, attempt: 9 })],
+  const taken = '!two frames under one number';
+  test.each<[string, (accepted: Accepted) => Accepted, readonly string[]]>([
+    ['of an attempt that was never made', (accepted) => ({ ...accepted, attempt: 9 }), []],
     [
       'without a place',
       ({ type, request, duplicate, n, attempt, serverTimeMs }) => ({
@@ -38,24 +39,41 @@ describe('an answer that no honest relay gives', () => {
         attempt,
         serverTimeMs,
       }),
+      [],
     ],
-    ['at a place that another frame has', (accepted) => ({ ...accepted, sequence: { era: firstEra(), number: 1 } })],
+    [
+      'at a place that another frame has',
+      (accepted) => ({ ...accepted, sequence: { era: firstEra(), number: 1 } }),
+      [taken],
+    ],
   ])(
     '%s keeps the message queued, asked for again at leisure, and sent once the relay is honest',
-    async (_name, lie) => {
+    async (_name, lie, alert) => {
       alice.link.down = (down) => [down.type === 'accepted' && down.n > 0 ? lie(down) : down];
       alice.link.ups.length = 0;
       const sent = await say(world, alice, bob, 'still mine');
       await world.run(10_000);
       expect(sent.status.getSnapshot()).toEqual({ state: 'queued' });
-      expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'still mine?']);
+      expect((await shown(world, alice, bob)).toSorted()).toEqual(['hi', 'ho', 'still mine?', ...alert].toSorted());
       expect(submitsOf(alice).length).toBeLessThan(12);
       alice.link.down = (down) => [down];
       await world.wait(sent.reached('sent'));
-      expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'still mine']);
+      expect((await shown(world, alice, bob)).toSorted()).toEqual(['hi', 'ho', 'still mine', ...alert].toSorted());
       expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'still mine']);
     },
   );
+
+  test('at a place that another frame has, for ever, holds up nothing that follows', async () => {
+    alice.link.down = (down) =>
+      down.type === 'accepted' && down.n === 2 ? [{ ...down, sequence: { era: firstEra(), number: 1 } }] : [down];
+    const sent = await say(world, alice, bob, 'whose place?');
+    const next = await say(world, alice, bob, 'next');
+    await world.run(60_000);
+    expect(sent.status.getSnapshot()).toEqual({ state: 'failed', code: 'conflict' });
+    expect(next.status.getSnapshot().state).toBe('delivered');
+    expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'whose place?', 'next']);
+    expect(await shown(world, alice, bob)).toContain(taken);
+  });
 
   const firstEra = () => {
     const known = alice.link.downs.find((down): down is Accepted => down.type === 'accepted' && down.n === 1);

@@ -9,25 +9,18 @@ import type { Saying } from './world.ts';
 
 /**
  * How a message stands: as it was said, or how it shows that it does not, or that nothing after it has come yet. `other era`:
- * one device was told another era for it and nothing shows, see `unnoticed`. `stuck`: one of its two devices goes no further,
- * see `stopping`.
+ * one device was told another era for it and nothing shows, see `unnoticed`.
  */
-export type Verdict = 'as said' | 'other era' | 'stuck' | 'hole' | 'alert' | 'unsent' | 'newest';
+export type Verdict = 'as said' | 'other era' | 'hole' | 'alert' | 'unsent' | 'newest';
 
 /** Lies for which a message may fail for good, so that the person is told: the relay refuses it, or knows no such account. */
-const failing: ReadonlySet<LieName> = new Set(['refusals', 'mismatch', 'wrong account']);
+const failing: ReadonlySet<LieName> = new Set(['refusals', 'mismatch', 'wrong account', 'accept and forget']);
 
 /**
  * Lies that do not always show: a short era that one device was told of otherwise, when the next one has begun, as what was
  * seen is told of the newest era alone.
  */
 const unnoticed: ReadonlySet<LieName> = new Set(['eras']);
-
-/**
- * Lies after which a conversation may stand still: an own message was said to be accepted at a number that the relay then
- * gave to another, and is submitted again and again.
- */
-const stopping: ReadonlySet<LieName> = new Set(['accept and forget']);
 
 type Lied = {
   readonly people: readonly SimulatedDevice[];
@@ -49,13 +42,9 @@ export function checkLied(o: Lied): {
   readonly verdicts: Record<Verdict, number>;
 } {
   const violations = isLying(o) ? [] : o.people.flatMap((device) => unsaid(device, o.lie));
-  const verdicts = { 'as said': 0, 'other era': 0, stuck: 0, hole: 0, alert: 0, unsent: 0, newest: 0 };
+  const verdicts = { 'as said': 0, 'other era': 0, hole: 0, alert: 0, unsent: 0, newest: 0 };
   for (const [index, a] of o.people.entries()) {
     for (const b of o.people.slice(index + 1)) {
-      if (stopping.has(o.lie) && (isStuck(a, b) || isStuck(b, a))) {
-        verdicts.stuck += o.sayings.filter(({ from, to }) => [a, b].includes(from) && [a, b].includes(to)).length;
-        continue;
-      }
       const [atA, atB] = [shown(a, b), shown(b, a)];
       violations.push(...madeUp(atA, b, o.sayings), ...madeUp(atB, a, o.sayings), ...differingOrder(atA, atB, o));
       for (const [own, other] of [
@@ -78,18 +67,11 @@ export function checkLied(o: Lied): {
 function unsaid({ name, client, store }: SimulatedDevice, lie: LieName): string[] {
   const state = client?.connection.getSnapshot().state ?? 'down';
   if (state !== 'online' || !store) return [`${name} is ${state} when the server lies no more`];
-  if (stopping.has(lie)) return [];
   const rows = store.conversations.all().flatMap(({ id }) => store.outbox.ofConversation(id));
   return rows.flatMap((row) => {
     if (row.state !== 'failed') return [`${name} still has a message ${row.state} when the server lies no more`];
     return failing.has(lie) ? [] : [`a message of ${name} failed: ${row.failure}`];
   });
-}
-
-function isStuck({ store }: SimulatedDevice, peer: SimulatedDevice): boolean {
-  const conversation = store?.conversations.byPeer(peer.account);
-  if (!store || !conversation) return false;
-  return store.outbox.ofConversation(conversation.id).some(({ state }) => state === 'framed');
 }
 
 type Judged = { readonly verdict: Verdict } | { readonly wrong: string };

@@ -238,7 +238,7 @@ export class Outbox {
       const { placing, unsettled } = await work.run(stage, { synced: false });
       for (const { row } of batch) this.#underway.end(row.id);
       this.#underway.endWaits();
-      for (const { row } of unsettled) this.#underway.wait(row, RETRY_MS);
+      for (const { row } of unsettled) if (!this.#underway.askAgain(row)) await this.#fail(row, 'conflict');
       this.#again = true;
       for (const { row } of batch) placing.touched.add(row.conversation);
       tellPlaced(this.#context, placing);

@@ -19,7 +19,7 @@ import type { Placing } from './placing.ts';
  * of an attempt that was never made, without a place, or at a place that another frame has.
  */
 export function settle(
-  { store, clock }: SyncContext,
+  { store, clock, local }: SyncContext,
   party: number,
   placing: Placing,
   id: number,
@@ -32,7 +32,14 @@ export function settle(
   const { epoch, n, conversation, messageId } = row;
   const hash = frameHash(attempt.frame);
   const taken = store.frames.place(epoch, accepted.sequence);
-  if (taken && (taken.party !== party || taken.n !== n)) return false;
+  if (taken && (taken.party !== party || taken.n !== n)) {
+    placing.alarm({
+      ...local.address,
+      what: 'two frames under one number',
+      at: { epoch, sequence: accepted.sequence },
+    });
+    return false;
+  }
   store.frames.setHash(epoch, party, n, hash);
   const isContent = attempt.kind === frameKinds.content;
   const content = isContent ? decodeContent(row.content) : undefined;

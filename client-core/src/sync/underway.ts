@@ -1,6 +1,10 @@
 import { limits, randomFraction } from '@waxwing/protocol';
 import type { SyncContext } from './context.ts';
 
+/** How long and how often an outcome that cannot be is asked for again. */
+const OUTCOME_MS = 1_000;
+const OUTCOMES_MAX = 30;
+
 /** A wait that ends at a time; one without ends when another row is answered. */
 type Wait = { readonly cancel?: () => void };
 
@@ -14,6 +18,7 @@ export class Underway {
   /** By row, the attempt that its submit carries. */
   readonly #attempts = new Map<number, number>();
   readonly #waits = new Map<number, Wait>();
+  readonly #unsettled = new Map<number, number>();
   #next: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   #stopped = false;
 
@@ -55,6 +60,17 @@ export class Underway {
       row.id,
       afterMs === undefined ? {} : { cancel: this.#context.timers.after(this.#jittered(afterMs), isOver) },
     );
+  }
+
+  /**
+   * The relay gave the row an outcome that cannot be: it lies now, or did so before. It is asked again after a while; false
+   * when that was done often enough.
+   */
+  askAgain(row: { readonly id: number; readonly attempt: number }): boolean {
+    const times = (this.#unsettled.get(row.id) ?? 0) + 1;
+    this.#unsettled.set(row.id, times);
+    if (times < OUTCOMES_MAX) this.wait(row, OUTCOME_MS);
+    return times < OUTCOMES_MAX;
   }
 
   /** A row was answered: what waited for that may go. */

@@ -66,3 +66,12 @@ test('nothing wakes after the end, and nothing waits at a new connection', () =>
   runtime.advance(10_000);
   expect(woken).toBe(0);
 });
+
+test('an outcome that cannot be is asked for again a few times, each after a while', () => {
+  const asked = Array.from({ length: 30 }, () => underway.askAgain(one));
+  expect(asked.indexOf(false)).toBe(29);
+  expect(underway.askAgain(two)).toBe(true);
+  expect(underway.has(2)).toBe(true);
+  runtime.advance(1_500);
+  expect(underway.has(2)).toBe(false);
+});
