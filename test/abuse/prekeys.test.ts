@@ -10,9 +10,9 @@ test('who takes bundles without pause gets whole ones, and few one-time keys', a
 });
 
 test('who has accounts enough takes every one-time key of a device, and all still get whole bundles', async () => {
-  const { broken, figures } = await prekeyDepletion({ takes: 200, callers: 17 });
+  const { broken, figures } = await prekeyDepletion({ takes: 400, callers: 40 });
   expect(broken).toEqual([]);
-  expect(figures).toMatchObject({ byMany: 100, bundles: 400, refusals: 0 });
+  expect(figures).toMatchObject({ byMany: 200, bundles: 800, refusals: 0 });
 });
 
 test('no one-time key is handed out twice, whatever runs at once and is killed', async () => {
