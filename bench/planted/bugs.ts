@@ -117,8 +117,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the ratchet is committed before what it read',
     file: `${client}/session/unit-of-work.ts`,
-    find: 'return this.#store.transaction(() => {\n        this.#store.crypto.write(overlay.changes());\n        return commit();\n      });',
-    put: 'this.#store.transaction(() => this.#store.crypto.write(overlay.changes()));\n      return this.#store.transaction(() => commit());',
+    find: 'return this.#store.transaction(() => {\n        this.#store.crypto.write(overlay.changes());\n        return commit();\n      }, durability);',
+    put: 'this.#store.transaction(() => this.#store.crypto.write(overlay.changes()), durability);\n      return this.#store.transaction(() => commit(), durability);',
   },
   {
     name: 'the ratchet is not committed with what it read',
@@ -208,8 +208,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the inbox does not note what it gives',
     file: `${client}/inbox.ts`,
-    find: 'if (last > 0 || this.#handled > this.#saved) this.#save(last);',
-    put: 'if (this.#handled > this.#saved) this.#save(0 * last);',
+    find: 'if (last > this.#store.consumers.get(this.#name).offered) this.#save(last);',
+    put: 'if (last > this.#store.consumers.get(this.#name).offered) this.#save(0);',
     test: { file: 'test/scenario/client-inbox.test.ts', name: '' },
   },
   {
