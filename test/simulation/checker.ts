@@ -6,7 +6,7 @@ import { contains } from '../../client-core/src/sync/ranges.ts';
 import type { Acknowledged } from './acknowledged.ts';
 import type { SimulatedDevice } from './device.ts';
 import { fillable } from './fillable.ts';
-import type { Saying } from './world.ts';
+import type { Saying } from './saying.ts';
 
 /** What a person is told of that is no lie. */
 export const notices: ReadonlySet<string> = new Set(['device added', 'identity changed']);

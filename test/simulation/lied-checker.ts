@@ -5,7 +5,7 @@ import type { Alarms } from './alarms.ts';
 import { countsAsDelivered, holeOf, shown, type Shown } from './checker.ts';
 import type { SimulatedDevice } from './device.ts';
 import type { LieName } from './plan.ts';
-import type { Saying } from './world.ts';
+import type { Saying } from './saying.ts';
 
 /**
  * How a message stands: as it was said, or how it shows that it does not, or that nothing after it has come yet. `other era`:

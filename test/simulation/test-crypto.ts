@@ -206,7 +206,7 @@ export function createTestCrypto(random: RandomBytes): Crypto {
 }
 
 /** An identity that the seed alone decides, in the form that device lists take. */
-export function seededIdentity(random: RandomBytes): ReturnType<Crypto['createIdentity']> {
+function seededIdentity(random: RandomBytes): ReturnType<Crypto['createIdentity']> {
   for (;;) {
     const privateKey = PrivateKey.deserialize(Uint8Array.from(random(32)));
     const pair = new IdentityKeyPair(privateKey.getPublicKey(), privateKey);
@@ -218,7 +218,7 @@ export function seededIdentity(random: RandomBytes): ReturnType<Crypto['createId
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** Tokens as the real crypto signs them, bit for bit, by the quicker Ed25519 of this runtime. */
-export function quickSignToken(): Crypto['signToken'] {
+function quickSignToken(): Crypto['signToken'] {
   const keys = new Map<string, KeyObject>();
   return (secretKey, message) => {
     const seed = Buffer.from(secretKey.subarray(0, 32));
@@ -262,4 +262,15 @@ function hex(bytes: Uint8Array): string {
 
 function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64url');
+}
+
+/** libsignal with what a trace shows drawn from the seed: who is who, and under which handle they talk. */
+export function withFewKeys(crypto: Crypto, random: RandomBytes): Crypto {
+  return {
+    ...crypto,
+    createIdentity: () => seededIdentity(random),
+    signToken: quickSignToken(),
+    createOneTimeKeys: (local, firstId, count, nowMs) =>
+      crypto.createOneTimeKeys(local, firstId, Math.min(count, 24), nowMs),
+  };
 }

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compareSequences, limits, parseEra } from '@waxwing/protocol';
-import type { RandomBytes, Sequence } from '@waxwing/protocol';
+import { compareSequences, limits, parseEra, type Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createManualRuntime } from '../support/manual-runtime.ts';
@@ -18,24 +17,11 @@ import { createLiar, type Liar } from './liars/liar.ts';
 import { keyserverLies } from './liars/keyserver-lies.ts';
 import { losing, lies, type Fault, type Plan } from './plan.ts';
 import { createRandom } from './random.ts';
+import type { Saying } from './saying.ts';
 import { createServer } from './server.ts';
-import { createKeyOracle, createTestCrypto, quickSignToken, seededIdentity } from './test-crypto.ts';
+import { createKeyOracle, createTestCrypto, withFewKeys } from './test-crypto.ts';
 import { createTrace } from './trace.ts';
 import { createTrouble, expiryMs, quotaEntries } from './trouble.ts';
-
-/** Something that a person wants said: the app goes on until the client has taken it. */
-export type Saying = {
-  readonly key: string;
-  readonly from: SimulatedDevice;
-  readonly to: SimulatedDevice;
-  readonly text: string;
-  /** When it was begun to be said, in virtual time. */
-  readonly saidMs: number;
-  /** `send` has resolved: it is durable, and must arrive. */
-  taken: boolean;
-  /** What `cancel` answered. */
-  cancelled: boolean | undefined;
-};
 
 export type Outcome = {
   readonly plan: Plan;
@@ -410,16 +396,5 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     verdicts,
     traceHash: trace.hash(),
     trace: trace.lines,
-  };
-}
-
-/** libsignal with what a trace shows drawn from the seed: who is who, and under which handle they talk. */
-function withFewKeys(crypto: Crypto, random: RandomBytes): Crypto {
-  return {
-    ...crypto,
-    createIdentity: () => seededIdentity(random),
-    signToken: quickSignToken(),
-    createOneTimeKeys: (local, firstId, count, nowMs) =>
-      crypto.createOneTimeKeys(local, firstId, Math.min(count, 24), nowMs),
   };
 }

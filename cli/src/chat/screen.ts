@@ -4,6 +4,7 @@ import { createOutput } from '../output.ts';
 import { markOf, MARK_COLUMN } from '../transcript.ts';
 import type { Message } from '@waxwing/client-core';
 import { cells, rowsOf } from './cells.ts';
+import { TypedLines } from './typed-lines.ts';
 
 const UP = (rows: number): string => `\u001b[${rows}A`;
 const CLEAR_BELOW = '\u001b[0J';
@@ -38,6 +39,10 @@ export function createScreen({ stdin, stdout }: Io): Screen {
 
 function pipeScreen(reader: Interface, stdout: Io['stdout']): Screen {
   const out = createOutput(stdout);
+  // From the start: the reader keeps no line, nor its end, for who asks later.
+  const typed = new TypedLines();
+  reader.on('line', (line) => typed.push(line));
+  reader.on('close', () => typed.end());
   const print = (lines: readonly string[]): void => {
     for (const line of lines) out.line(line).catch(() => reader.close());
   };
@@ -46,7 +51,7 @@ function pipeScreen(reader: Interface, stdout: Io['stdout']): Screen {
     printOwn: (_message, lines) => print(lines),
     mark: (_message, what) => print([what]),
     promptFor: () => undefined,
-    typed: reader,
+    typed,
     close: () => reader.close(),
   };
 }
@@ -58,9 +63,7 @@ class TerminalScreen implements Screen {
   readonly #reader: Interface;
   readonly #stdout: Io['stdout'];
   #marked: Marked[] = [];
-  readonly #lines: string[] = [];
-  #isClosed = false;
-  #wake: (() => void) | undefined;
+  readonly typed = new TypedLines();
 
   constructor(reader: Interface, stdout: Io['stdout']) {
     this.#reader = reader;
@@ -69,15 +72,14 @@ class TerminalScreen implements Screen {
     stdout.on('resize', () => (this.#marked = []));
     reader.on('line', (line) => this.#took(line));
     reader.on('close', () => {
-      this.#isClosed = true;
       stdout.write(`\r${CLEAR_BELOW}`);
-      this.#wake?.();
+      this.typed.end();
     });
     reader.prompt();
   }
 
   print(lines: readonly string[]): void {
-    if (this.#isClosed) {
+    if (this.typed.isEnded) {
       this.#stdout.write(lines.map((line) => `${line}\n`).join(''));
       return;
     }
@@ -98,7 +100,7 @@ class TerminalScreen implements Screen {
   mark(message: Message, what: string): void {
     const line = this.#marked.find(({ id }) => id === message.id);
     const { rows: promptRows } = this.#reader.getCursorPos();
-    const isReached = !this.#isClosed && line !== undefined && line.rowsUp + promptRows < this.#height;
+    const isReached = !this.typed.isEnded && line !== undefined && line.rowsUp + promptRows < this.#height;
     if (!isReached || message.status.state === 'failed') {
       this.print([what]);
       return;
@@ -112,10 +114,6 @@ class TerminalScreen implements Screen {
     this.print([]);
   }
 
-  get typed(): AsyncIterable<string> {
-    return this.#typed();
-  }
-
   close(): void {
     this.#reader.close();
   }
@@ -125,17 +123,7 @@ class TerminalScreen implements Screen {
     const rows = Math.floor(cells(this.#reader.getPrompt() + line) / this.#columns) + 1;
     this.#stdout.write(`${UP(rows)}\r${CLEAR_BELOW}`);
     this.#reader.prompt();
-    this.#lines.push(line);
-    this.#wake?.();
-  }
-
-  async *#typed(): AsyncGenerator<string> {
-    for (;;) {
-      const line = this.#lines.shift();
-      if (line !== undefined) yield line;
-      else if (this.#isClosed) return;
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
+    this.typed.push(line);
   }
 
   /**

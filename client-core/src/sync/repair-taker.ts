@@ -16,8 +16,8 @@ import type { SyncContext } from './context.ts';
 import type { Placing } from './placing.ts';
 import { missing, type Range } from './ranges.ts';
 import { isAhead, judge, misnamed } from './repair-check.ts';
-import { erasOf } from './sequencer.ts';
 import { repairWaitMs } from './repair-wait.ts';
+import { erasOf } from './sequencer.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 import { isNamed, standFor } from './witness.ts';
 

@@ -15,8 +15,8 @@ import type { Placing } from './placing.ts';
 /**
  * What `Accepted` means for an outbox row, within a transaction: the attempt that it names takes its place in the history.
  * A message leaves the outbox; one that a void frame stands for is failed, or gone if it was taken back. An answer for a
- * row that is settled already changes nothing. False, and nothing is changed, for an answer that no honest relay gives:
- * of an attempt that was never made, without a place, or at a place that another frame has.
+ * row that is settled already changes nothing. False, and nothing is settled, for an answer that no honest relay gives:
+ * of an attempt that was never made, without a place, or at a place that another frame has, which is an alarm.
  */
 export function settle(
   { store, clock, local }: SyncContext,
