@@ -1,4 +1,4 @@
-import type { HistoryItem, InboxMessage, Message } from '@waxwing/client-core';
+import type { HistoryItem, InboxMessage, Message, SearchHit } from '@waxwing/client-core';
 
 /** An incoming message as `tail` prints it. */
 export function inboxJson(message: InboxMessage): object {
@@ -16,10 +16,18 @@ export function historyJson(item: HistoryItem): object {
     const { kind, account, device, what, time } = item;
     return { kind, account, ...(device && { device }), what, time: time.toISOString() };
   }
-  const { status, sentAt } = item;
+  return { kind: item.kind, ...whole(item) };
+}
+
+/** A message that was found: which conversation it is in, all of it, and the stretch around what was found. */
+export function hitJson({ message, snippet }: SearchHit): object {
+  return { conversation: message.conversation, ...whole(message), snippet };
+}
+
+function whole(message: Message): object {
+  const { status, sentAt } = message;
   return {
-    kind: item.kind,
-    ...common(item),
+    ...common(message),
     sentAt: sentAt.toISOString(),
     status: status.state,
     ...(status.state === 'failed' && { code: status.code }),

@@ -22,11 +22,15 @@ export async function conversationWith(client: Client, names: Names, user: strin
 
 /** The conversation that this device has with a person. A username that was used here before needs no server. */
 export async function knownConversation(client: Client, names: Names, user: string): Promise<DirectConversation> {
-  const account = accountId(user) ?? names.account(user);
-  const peer = account ?? (await conversationWith(client, names, user)).peer;
+  const peer = await knownAccount(client, names, user);
   const id = await conversationIdWith(client, peer);
   if (id === undefined) throw new Failure(`no conversation with ${printable(user)} on this device`);
   return client.conversation(id);
+}
+
+/** A person's account. A username that was used here before needs no server. */
+export async function knownAccount(client: Client, names: Names, user: string): Promise<AccountId> {
+  return accountId(user) ?? names.account(user) ?? (await conversationWith(client, names, user)).peer;
 }
 
 async function conversationIdWith(client: Client, peer: AccountId) {

@@ -4,6 +4,7 @@ import { addChat } from './commands/chat.ts';
 import { addCoverage } from './commands/coverage.ts';
 import { addHistory } from './commands/history.ts';
 import { addRegister } from './commands/register.ts';
+import { addSearch } from './commands/search.ts';
 import { addSend } from './commands/send.ts';
 import { addServe } from './commands/serve.ts';
 import { addTail } from './commands/tail.ts';
@@ -24,6 +25,7 @@ const usage: Readonly<Record<string, string>> = {
   send: "send --profile DIR --to USER 'TEXT'",
   tail: 'tail --profile DIR',
   history: 'history --profile DIR --with USER',
+  search: "search --profile DIR [--with USER] [--from USER] 'QUERY'",
   coverage: 'coverage --profile DIR --with USER',
   chat: 'chat --profile DIR [--with USER]',
 };
@@ -66,7 +68,8 @@ function build(context: Context): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'waxwing: ')),
     })
     .showHelpAfterError(`Type: ${self} --help`);
-  for (const add of [addServe, addRegister, addSend, addTail, addHistory, addCoverage, addChat]) add(program, context);
+  for (const add of [addServe, addRegister, addSend, addTail, addHistory, addSearch, addCoverage, addChat])
+    add(program, context);
   for (const command of program.commands) {
     command.showHelpAfterError(`Type: ${self} ${usage[command.name()] ?? '--help'}`);
   }

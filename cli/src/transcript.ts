@@ -1,9 +1,15 @@
-import type { HistoryItem, Message, MessageStatus } from '@waxwing/client-core';
-import type { AccountId } from '@waxwing/protocol';
+import type { HistoryItem, Message, MessageStatus, SearchHit } from '@waxwing/client-core';
+import { isAccountId, type AccountId } from '@waxwing/protocol';
+import type { Names } from './names.ts';
 import { printable } from './printable.ts';
 
 /** Who is who in a transcript. */
 export type People = { readonly own: AccountId; readonly nameOf: (account: AccountId) => string };
+
+/** People by the usernames that were typed here, or else by the beginning of their account. */
+export function peopleOf(own: AccountId, names: Names): People {
+  return { own, nameOf: (account) => names.username(account) ?? shortAccount(account) };
+}
 
 /** The day of a message, and its time, by this machine's zone. */
 export function dayOf(at: Date): string {
@@ -58,6 +64,15 @@ export function alertLine({ account, what }: Extract<HistoryItem, { kind: 'alert
   return `      !! ${account === own ? 'this account' : nameOf(account)}: ${printable(what)} !!`;
 }
 
+/** A message that was found, in one line. */
+export function hitLine({ message, snippet }: SearchHit, { own, nameOf }: People): string {
+  const { conversation, from, serverTime, status } = message;
+  const peer = conversation.replace(/^direct:/, '');
+  const name = from !== own ? nameOf(from) : isAccountId(peer) ? `me to ${nameOf(peer)}` : 'me';
+  const text = printable(snippet.map((part) => part.text).join('')).replaceAll('\n', ' ');
+  return `${dayOf(serverTime)} ${timeOf(serverTime)} ${markOf(status)} ${name}: ${text}`;
+}
+
 /** A stretch of a history with a line for each new day. */
 export function transcript(items: readonly HistoryItem[], people: People): string[] {
   let day = '';
@@ -72,7 +87,7 @@ export function transcript(items: readonly HistoryItem[], people: People): strin
 }
 
 /** An account without a name, short enough for a line. */
-export function shortAccount(account: AccountId): string {
+function shortAccount(account: AccountId): string {
   return account.slice(0, 8);
 }
 

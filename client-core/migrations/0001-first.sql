@@ -253,10 +253,13 @@ CREATE UNIQUE INDEX message_by_sequence ON message (epoch, era, number);
 CREATE UNIQUE INDEX message_by_inbox ON message (inbox) WHERE inbox IS NOT NULL;
 CREATE INDEX message_waiting ON message (epoch, era, number) WHERE shown = 0;
 
--- Search: rowid = message.id, so that newest first is the index's own order; conv is one token per conversation.
-CREATE VIEW searchable AS SELECT id, text, 'c' || conversation AS conv FROM message;
+-- Search: the shown messages. rowid = message.id, so that newest first is the index's own order; scope has a token for the
+-- conversation and one for the sending device. Prefixes of two and three characters have lists of their own: of the others
+-- the lists of their words are put together when they are asked for.
+CREATE VIEW searchable AS
+  SELECT id, text, 'c' || conversation || ' p' || party AS scope FROM message WHERE shown = 1;
 CREATE VIRTUAL TABLE search USING fts5 (
-  text, conv, content = 'searchable', content_rowid = 'id', tokenize = 'signal_tokenizer'
+  text, scope, content = 'searchable', content_rowid = 'id', columnsize = 0, prefix = '2 3', tokenize = 'signal_tokenizer'
 );
 
 -- Own messages on their way. queued: content only; framed: has n and attempts; failed: given up, kept for retry.

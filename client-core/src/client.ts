@@ -27,6 +27,7 @@ import { newMessageId } from './message-id.ts';
 import { messageOf } from './message.ts';
 import { until, Value, type Observable } from './observable.ts';
 import type { Runtime } from './runtime.ts';
+import { searchPage, type Page, type SearchHit, type SearchOptions } from './search.ts';
 import { createSentMessage } from './sent-message.ts';
 import type { LocalKeys } from './session/crypto.ts';
 import { UnitOfWork } from './session/unit-of-work.ts';
@@ -60,6 +61,13 @@ export type Client = {
    * handled when the next is asked for or `done()` is called; after a crash the last ones come again, `redelivered`.
    */
   inbox(options?: { readonly consumer?: string }): AsyncIterableIterator<InboxMessage>;
+  /**
+   * The messages of the device's history that have all the words of a query, newest first; own ones from when they are
+   * sent. `word`, `begin*` from two characters on, `"a phrase"`; case and accents do not matter, and a word of a script
+   * without spaces is found within others. Whatever is typed is no error: a query without a word finds nothing. Needs no
+   * server. Rejects with `ClosedError`.
+   */
+  search(query: string, options?: SearchOptions): Promise<Page<SearchHit>>;
   /** What happens from now on; what matters is also in the history. */
   events(): AsyncIterableIterator<ClientEvent>;
 };
@@ -229,6 +237,11 @@ export function createClientOn(
       new InboxReader({ store, bus, closing: closing.signal }, options?.consumer ?? DEFAULT_CONSUMER, (row) => {
         const peer = store.conversations.byId(row.conversation)?.peer ?? row.from;
         return messageOf(store, row, directId(peer));
+      }),
+    search: (query, options = {}) =>
+      Promise.resolve().then(() => {
+        refuseClosed();
+        return searchPage(store, query, options);
       }),
     events: () => events.listen(),
   };

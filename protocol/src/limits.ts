@@ -107,6 +107,12 @@ export const limits = {
   idempotentAnswersMaxBytes: 64 * MiB,
 
   // The device
+  searchQueryMaxLength: 1_024,
+  searchTermsMax: 32,
+  searchPrefixMinLength: 2,
+  searchHitsDefault: 20,
+  searchHitsMax: 200,
+  searchSnippetMaxLength: 160,
   nicknameMinLength: 3,
   nicknameMaxLength: 32,
   sequenceHoldMs: 2 * SECOND,

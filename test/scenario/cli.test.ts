@@ -198,6 +198,24 @@ describe('without the server', () => {
     });
   });
 
+  it('search finds what the device holds, and says who wrote it', TIMEOUT, async () => {
+    const args = ['search', '--profile', profileOf('alice')];
+    const json = await runCommand([...args, '--json', '--with', 'bob', '--from', 'me', 'plai*']);
+    expect(json.lines.map(parsed)).toMatchObject([
+      {
+        conversation: `direct:${profiles.bob?.account ?? ''}`,
+        text: 'plain',
+        snippet: [{ text: 'plain', match: true }],
+      },
+    ]);
+    const text = await runCommand([...args, 'lines', 'two']);
+    expect(text.lines).toHaveLength(1);
+    expect(text.lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d ✓✓ me to bob: two lines$/);
+    const none = await runCommand([...args, '--from', 'bob', 'plain']);
+    expect({ code: none.code, lines: none.lines, errors: none.errors }).toEqual({ code: 0, lines: [], errors: '' });
+    expect((await runCommand([...args, '"*( NEAR'])).code).toBe(0);
+  });
+
   it('send keeps what it was given, tells how it stands, and the next one takes it along', TIMEOUT, async () => {
     const to = profiles.bob?.account ?? '';
     const args = ['send', '--profile', profileOf('alice'), '--to', to, '--id', 'later'];

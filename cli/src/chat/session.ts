@@ -4,7 +4,7 @@ import { Failure, inOneLine } from '../failure.ts';
 import type { Names } from '../names.ts';
 import { conversationWith, knownConversation } from '../peer.ts';
 import { printable } from '../printable.ts';
-import { dayOf, shortAccount, timeOf, type People } from '../transcript.ts';
+import { dayOf, peopleOf, timeOf, type People } from '../transcript.ts';
 import type { Screen } from './screen.ts';
 import { ConversationView } from './view.ts';
 
@@ -41,10 +41,7 @@ export class ChatSession {
     this.#client = o.client;
     this.#names = o.names;
     this.#screen = o.screen;
-    this.#people = {
-      own: o.client.account,
-      nameOf: (account) => o.names.username(account) ?? shortAccount(account),
-    };
+    this.#people = peopleOf(o.client.account, o.names);
   }
 
   /** What stands on the screen first: who one is, and a conversation or the list of all. */

@@ -5,7 +5,7 @@ import { historyJson } from '../message-json.ts';
 import { openNames } from '../names.ts';
 import { positiveInteger } from '../option-values.ts';
 import { knownConversation } from '../peer.ts';
-import { shortAccount, transcript } from '../transcript.ts';
+import { peopleOf, transcript } from '../transcript.ts';
 
 type HistoryOptions = {
   readonly profile: string;
@@ -34,12 +34,8 @@ async function history(context: Context, o: HistoryOptions): Promise<void> {
     const conversation = await knownConversation(client, names, o.with);
     const { items, hasOlder, state, error } = conversation.history({ limit: o.limit }).getSnapshot();
     if (state === 'error') throw error;
-    const people = {
-      own: client.account,
-      nameOf: (account: typeof client.account) => names.username(account) ?? shortAccount(account),
-    };
     if (o.json) for (const item of items) await out.json(historyJson(item));
-    else for (const line of transcript(items, people)) await out.line(line);
+    else for (const line of transcript(items, peopleOf(client.account, names))) await out.line(line);
     if (hasOlder) await err.line(`older messages are left out. Type: --limit ${o.limit * 10}`);
   });
 }

@@ -123,6 +123,11 @@ export class Db {
     }
   }
 
+  /** Splits a text into tokens as the search does: none where it has neither letters nor digits. */
+  tokens(text: string): readonly string[] {
+    return this.#database.signalTokenize(text);
+  }
+
   /** Notes an orderly end and lets go of the file. Idempotent. */
   close(): void {
     if (!this.#open) return;

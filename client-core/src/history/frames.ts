@@ -3,6 +3,7 @@ import {
   parseAccountId,
   parseDeviceId,
   parseEra,
+  type AccountId,
   type DeviceAddress,
   type EraNumber,
   type Sequence,
@@ -52,6 +53,11 @@ export class FrameStore {
       addedIn,
     );
     return row && integer(row, 'id');
+  }
+
+  /** All that an account's devices have been. */
+  partiesOf(account: AccountId): number[] {
+    return this.#db.all('SELECT id FROM party WHERE account = ?', account).map((row) => integer(row, 'id'));
   }
 
   address(party: number): DeviceAddress {

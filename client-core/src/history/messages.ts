@@ -38,9 +38,10 @@ export type MessageRow = NewMessage & {
   readonly late: boolean;
 };
 
-const COLUMNS = `message.id >> 20 AS key_ms, message.id & 1048575 AS key_tie, message.*, party.account, party.device,
+/** What `toMessage` reads, and from where. */
+export const MESSAGE_COLUMNS = `message.id >> 20 AS key_ms, message.id & 1048575 AS key_tie, message.*, party.account, party.device,
   epoch.number AS epoch_number`;
-const SOURCE = 'message JOIN party ON party.id = message.party JOIN epoch ON epoch.id = message.epoch';
+export const MESSAGE_SOURCE = 'message JOIN party ON party.id = message.party JOIN epoch ON epoch.id = message.epoch';
 
 /** The messages of the device's history, each once, in their order. */
 export class MessageStore {
@@ -89,7 +90,7 @@ export class MessageStore {
     );
   }
 
-  /** Shows a message; one of others also enters the inbox, late if what follows it is there already. */
+  /** Shows a message, which can be searched from then on; one of others also enters the inbox, late if what follows it is there. */
   release(message: MessageRow): void {
     const inbox = message.own ? null : this.lastInbox() + 1;
     const late = inbox !== null && this.#isFollowed(message);
@@ -99,6 +100,7 @@ export class MessageStore {
       inbox,
       ...halves(message.key),
     );
+    this.#index(message.key);
   }
 
   #isFollowed({ conversation, key }: MessageRow): boolean {
@@ -144,12 +146,14 @@ export class MessageStore {
   }
 
   #one(condition: string, ...values: (string | number)[]): MessageRow | undefined {
-    const row = this.#db.get(`SELECT ${COLUMNS} FROM ${SOURCE} WHERE ${condition}`, ...values);
+    const row = this.#db.get(`SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_SOURCE} WHERE ${condition}`, ...values);
     return row && toMessage(row);
   }
 
   #all(condition: string, ...values: (string | number)[]): MessageRow[] {
-    return this.#db.all(`SELECT ${COLUMNS} FROM ${SOURCE} WHERE ${condition}`, ...values).map(toMessage);
+    return this.#db
+      .all(`SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_SOURCE} WHERE ${condition}`, ...values)
+      .map(toMessage);
   }
 
   #insert(message: NewMessage, state: { shown: boolean; late: boolean; inbox: number | null }): void {
@@ -280,17 +284,19 @@ export class MessageStore {
     }
   }
 
+  /** Puts a row into the search, if it is shown. */
   #index(key: OrderKey): void {
     this.#db.run(
-      'INSERT INTO search (rowid, text, conv) SELECT id, text, conv FROM searchable WHERE id = (? << 20) | ?',
+      'INSERT INTO search (rowid, text, scope) SELECT id, text, scope FROM searchable WHERE id = (? << 20) | ?',
       ...halves(key),
     );
   }
 
+  /** Takes a row out of the search, if it is shown; while it stands as it was put in. */
   #unindex(key: OrderKey): void {
     this.#db.run(
-      `INSERT INTO search (search, rowid, text, conv)
-       SELECT 'delete', id, text, conv FROM searchable WHERE id = (? << 20) | ?`,
+      `INSERT INTO search (search, rowid, text, scope)
+       SELECT 'delete', id, text, scope FROM searchable WHERE id = (? << 20) | ?`,
       ...halves(key),
     );
   }
@@ -308,7 +314,7 @@ function sequenceOf(row: Row): Sequence {
   return { era: parseEra(integer(row, 'era')), number: integer(row, 'number') };
 }
 
-function toMessage(row: Row): MessageRow {
+export function toMessage(row: Row): MessageRow {
   const replyTo = textOrNull(row, 'reply_to');
   return {
     key: keyOf(row),

@@ -14,6 +14,7 @@ import { MessageStore } from './messages.ts';
 import { OutboxStore } from './outbox.ts';
 import { ReceiptStore } from './receipts.ts';
 import { RepairStore } from './repairs.ts';
+import { SearchStore } from './search.ts';
 
 /** Everything a device keeps, by noun. Writes belong in `transaction`. */
 export type Store = {
@@ -25,6 +26,7 @@ export type Store = {
   readonly frames: FrameStore;
   readonly answerable: AnswerableStore;
   readonly messages: MessageStore;
+  readonly search: SearchStore;
   readonly outbox: OutboxStore;
   readonly held: HeldStore;
   readonly receipts: ReceiptStore;
@@ -51,6 +53,7 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     frames: new FrameStore(db),
     answerable: new AnswerableStore(db),
     messages: new MessageStore(db),
+    search: new SearchStore(db),
     outbox: new OutboxStore(db),
     held: new HeldStore(db),
     receipts: new ReceiptStore(db),

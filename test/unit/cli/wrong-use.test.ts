@@ -45,6 +45,8 @@ describe('a command that is called wrongly ends with 2, prints no data and says 
     [['tail', '--profile', 'x', '--count', '0'], 'Type: waxwing tail --profile DIR'],
     [['tail', '--profile', 'x', '--consumer', 'a b'], 'Type: waxwing tail --profile DIR'],
     [['history', '--profile', 'x'], 'Type: waxwing history --profile DIR --with USER'],
+    [['search', '--profile', 'x'], 'Type: waxwing search --profile DIR'],
+    [['search', '--profile', 'x', '--limit', '0', 'word'], 'Type: waxwing search --profile DIR'],
     [['coverage', '--with', 'bob'], 'Type: waxwing coverage --profile DIR --with USER'],
     [['chat', '--with', 'bob'], 'Type: waxwing chat --profile DIR'],
   ])('%j', async (args, typed) => {
@@ -72,6 +74,7 @@ describe('a command that fails ends with 1 and one line', () => {
     ['send', ['send', '--to', 'bob', 'hi']],
     ['tail', ['tail']],
     ['history', ['history', '--with', 'bob']],
+    ['search', ['search', 'word']],
     ['coverage', ['coverage', '--with', 'bob']],
     ['chat', ['chat']],
   ];

@@ -1,0 +1,40 @@
+import { marks } from '../snippet.ts';
+import type { Db } from './database.ts';
+import { MESSAGE_COLUMNS, MESSAGE_SOURCE, toMessage, type MessageRow } from './messages.ts';
+import { lastKey, type OrderKey } from './order-key.ts';
+import { text } from './row.ts';
+
+/** A message that was found, and its text with `marks` around what was searched for. */
+export type FoundRow = { readonly message: MessageRow; readonly marked: string };
+
+/** The search over the shown messages. */
+export class SearchStore {
+  readonly #db: Db;
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Splits a text into the tokens of the index. */
+  tokens(of: string): readonly string[] {
+    return this.#db.tokens(of);
+  }
+
+  /** Newest first, from `before` (exclusive) down. `match` is a query of FTS5. */
+  find(match: string, before: OrderKey | undefined, limit: number): FoundRow[] {
+    const { ms, tie } = before ?? lastKey;
+    // The inner query reads no more of the index than it answers: rowid is the index's own order.
+    const rows = this.#db.all(
+      `SELECT ${MESSAGE_COLUMNS}, hit.marked FROM
+         (SELECT rowid AS id, highlight(search, 0, ?, ?) AS marked FROM search
+          WHERE search MATCH ? AND rowid < ((? << 20) | ?) ORDER BY rowid DESC LIMIT ?) AS hit
+       CROSS JOIN ${MESSAGE_SOURCE} WHERE message.id = hit.id ORDER BY hit.id DESC`,
+      marks.open,
+      marks.close,
+      match,
+      ms,
+      tie,
+      limit,
+    );
+    return rows.map((row) => ({ message: toMessage(row), marked: text(row, 'marked') }));
+  }
+}

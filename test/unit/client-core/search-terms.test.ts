@@ -1,0 +1,99 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { limits } from '@waxwing/protocol';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStore, type Store } from '../../../client-core/src/history/store.ts';
+import { matchText, parseSearch, type SearchTerm } from '../../../client-core/src/search-terms.ts';
+
+let store: Store;
+beforeAll(() => {
+  const path = join(mkdtempSync(join(tmpdir(), 'waxwing-terms-')), 'device.db');
+  store = openStore(path, new Uint8Array(32).fill(1), { create: true });
+});
+afterAll(() => store.close());
+
+const parse = (query: string): SearchTerm[] => parseSearch(query, (text) => store.search.tokens(text));
+const word = (text: string): SearchTerm => ({ text, isPrefix: false });
+const begin = (text: string): SearchTerm => ({ text, isPrefix: true });
+
+describe('what is typed', () => {
+  test.each<[string, SearchTerm[]]>([
+    ['one two', [word('one'), word('two')]],
+    ['  one\n\ttwo ', [word('one'), word('two')]],
+    ['"one two" three', [word('one two'), word('three')]],
+    ['“one two” three', [word('one two'), word('three')]],
+    ['hel* wor', [begin('hel*'), word('wor')]],
+    ['"hello wor*"', [begin('hello wor*')]],
+    ['he*', [begin('he*')]],
+    ['é́t*', [begin('é́t*')]],
+    ['"one two', [word('one two')]],
+    ['one"two"', [word('one'), word('two')]],
+    ['OR AND NOT NEAR(a, b)', ['OR', 'AND', 'NOT', 'NEAR(a,', 'b)'].map(word)],
+    ['text:one', [word('text:one')]],
+    ['北京', [word('北京')]],
+  ])('%j is all of its terms', (query, terms) => {
+    expect(parse(query)).toEqual(terms);
+  });
+
+  test.each(['', ' ', '""', '*', '* * *', '"', '" "', '-', '!?', '(', ')', '^', '{}', "'", '\0', '\ud800'])(
+    '%j has no term: it finds nothing',
+    (query) => {
+      expect(parse(query)).toEqual([]);
+    },
+  );
+
+  test('with a star after one character is that character, and no prefix', () => {
+    for (const query of ['h*', '"h*"', 'in-h*', '北*', '北京*']) {
+      expect(parse(query)).toEqual([word(query.replaceAll('"', ''))]);
+    }
+  });
+
+  test('counts up to a length and a number of terms', () => {
+    expect(parse('ab '.repeat(400))).toHaveLength(limits.searchTermsMax);
+    const [only, ...others] = parse('x'.repeat(limits.searchQueryMaxLength * 2));
+    expect(only?.text).toHaveLength(limits.searchQueryMaxLength);
+    expect(others).toEqual([]);
+  });
+});
+
+describe('any string', () => {
+  const hard = fc.constantFrom(
+    '"',
+    '*',
+    '(',
+    ')',
+    ':',
+    '^',
+    '+',
+    '-',
+    '\0',
+    "'",
+    '{',
+    'a',
+    'b1',
+    ' ',
+    'AND',
+    'NEAR',
+    '“',
+  );
+  const typed = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc.array(hard, { maxLength: 20 }).map((pieces) => pieces.join('')),
+  );
+
+  test('is a query that the index takes, or none, and each of its terms has a token', () => {
+    fc.assert(
+      fc.property(typed, (query) => {
+        const terms = parse(query);
+        for (const { text } of terms) expect(store.search.tokens(text).length).toBeGreaterThan(0);
+        if (terms.length === 0) return;
+        for (const scope of [{}, { conversation: 1 }, { parties: [1, 2] }, { conversation: 1, parties: [3] }]) {
+          expect(store.search.find(matchText(terms, scope), undefined, 5)).toEqual([]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
