@@ -248,7 +248,7 @@ CREATE TABLE message (
   inbox INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX message_once ON message (message_id, party);
-CREATE INDEX message_by_conversation ON message (conversation, id);
+CREATE INDEX message_by_conversation ON message (conversation, id, shown);
 CREATE UNIQUE INDEX message_by_sequence ON message (epoch, era, number);
 CREATE UNIQUE INDEX message_by_inbox ON message (inbox) WHERE inbox IS NOT NULL;
 CREATE INDEX message_waiting ON message (epoch, era, number) WHERE shown = 0;

@@ -24,7 +24,7 @@ import type { Store } from './history/store.ts';
 import { InboxReader, type InboxMessage } from './inbox.ts';
 import type { LiveQuery } from './live-query.ts';
 import { newMessageId } from './message-id.ts';
-import { messageOf } from './message.ts';
+import { messageOf, statusReader } from './message.ts';
 import { until, Value, type Observable } from './observable.ts';
 import type { Runtime } from './runtime.ts';
 import { searchPage, type Page, type SearchHit, type SearchOptions } from './search.ts';
@@ -236,7 +236,7 @@ export function createClientOn(
     inbox: (options) =>
       new InboxReader({ store, bus, closing: closing.signal }, options?.consumer ?? DEFAULT_CONSUMER, (row) => {
         const peer = store.conversations.byId(row.conversation)?.peer ?? row.from;
-        return messageOf(store, row, directId(peer));
+        return messageOf(row, directId(peer), statusReader(store)(row));
       }),
     search: (query, options = {}) =>
       Promise.resolve().then(() => {

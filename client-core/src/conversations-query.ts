@@ -3,7 +3,7 @@ import type { ChangeBus } from './bus.ts';
 import { directId, type ConversationId } from './conversation-id.ts';
 import type { Store } from './history/store.ts';
 import { createLiveQuery, type LiveQuery } from './live-query.ts';
-import { messageOf, pendingMessage, type Message } from './message.ts';
+import { messageOf, pendingMessage, statusReader, type Message } from './message.ts';
 
 export type ConversationSummary = {
   readonly id: ConversationId;
@@ -31,7 +31,7 @@ export function createConversationsQuery(parts: {
     const newest = store.messages.pageBefore(id, undefined, 1)[0];
     const lastMessage = pending
       ? pendingMessage(pending, name, own.account, own.device)
-      : newest && messageOf(store, newest, name);
+      : newest && messageOf(newest, name, statusReader(store)(newest));
     const summary: ConversationSummary = {
       id: name,
       kind: 'direct',
@@ -47,9 +47,9 @@ export function createConversationsQuery(parts: {
     pageSize: PAGE,
     concerns: ({ conversations }) => conversations.size > 0,
     read({ older }) {
-      const all = store.conversations.all().map(summarise);
-      all.sort((a, b) => b.activeAt.getTime() - a.activeAt.getTime());
-      return { items: all.slice(0, PAGE + older), hasOlder: all.length > PAGE + older, hasNewer: false };
+      const rows = store.conversations.newest(PAGE + older + 1);
+      const items = rows.slice(0, PAGE + older).map(summarise);
+      return { items, hasOlder: rows.length > items.length, hasNewer: false };
     },
   });
 }

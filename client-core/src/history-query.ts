@@ -9,10 +9,11 @@ import {
 import type { ChangeBus } from './bus.ts';
 import type { ConversationId } from './conversation-id.ts';
 import type { MessageRow } from './history/messages.ts';
-import type { OrderKey } from './history/order-key.ts';
+import { keyAt, type OrderKey } from './history/order-key.ts';
 import type { Store } from './history/store.ts';
-import { createLiveQuery, type LiveQuery, type Page } from './live-query.ts';
-import { messageOf, pendingMessage, type HistoryItem } from './message.ts';
+import { WindowReader, type ShownMessage } from './history-window.ts';
+import { createLiveQuery, type LiveQuery, type WindowItems } from './live-query.ts';
+import { pendingMessage, type HistoryItem } from './message.ts';
 
 export type HistoryOptions = {
   /** How many messages the window begins with. */
@@ -24,6 +25,10 @@ export type HistoryOptions = {
 const LIMIT = 50;
 const BEFORE_ALL: Sequence = { era: parseEra(1), number: 0 };
 
+/** Something that stands between messages, and where. */
+type Placed = { readonly spot: Spot; readonly item: HistoryItem };
+/** What lies behind one spot and before another. */
+type Stretch = { readonly after?: Spot; readonly before?: Spot };
 type Spot = { readonly epochNumber: number; readonly epoch: number; readonly sequence: Sequence };
 
 /** The history of one conversation: messages, holes and alerts in order, own pending ones last. */
@@ -36,33 +41,25 @@ export function createHistoryQuery(
   const limit = options.limit ?? LIMIT;
   const anchor = options.around === undefined ? undefined : anchorOf(store, conversation.id, options.around);
 
-  function read({ older, newer }: { older: number; newer: number }): Page<HistoryItem> {
-    const before = limit + older;
-    const older_ = store.messages.pageBefore(conversation.id, anchor, before + 1);
-    const newer_ = anchor ? store.messages.pageAfter(conversation.id, minusOne(anchor), limit + newer + 1) : [];
-    const hasOlder = older_.length > before;
-    const hasNewer = newer_.length > limit + newer;
-    const rows = [...older_.slice(0, before).reverse(), ...newer_.slice(0, limit + newer)];
-    const between = [...holesOf(store, conversation.id), ...alertsOf(store, conversation.id)];
-    const shown = rows.map((row) => ({
-      spot: spotOf(row),
-      item: { kind: 'message' as const, ...messageOf(store, row, conversation.name) },
-    }));
-    const [first, last] = [shown.at(0), shown.at(-1)];
-    const within = between.filter(
-      ({ spot }) =>
-        (!hasOlder || (first && compareSpots(spot, first.spot) > 0)) &&
-        (!hasNewer || (last && compareSpots(spot, last.spot) < 0)),
-    );
-    const merged: { spot: Spot; item: HistoryItem }[] = [...shown, ...within];
-    merged.sort((a, b) => compareSpots(a.spot, b.spot));
+  const reader = new WindowReader(store, conversation, anchor);
+
+  function read(widened: { older: number; newer: number }, isFresh: boolean): WindowItems<HistoryItem> {
+    const width = { older: limit + widened.older, newer: limit + widened.newer };
+    const { shown, hasOlder, hasNewer } = reader.read(width, isFresh);
+    const first = hasOlder ? shown.at(0) : undefined;
+    const last = hasNewer ? shown.at(-1) : undefined;
+    const within = {
+      ...(first && { after: spotOf(first.row) }),
+      ...(last && { before: spotOf(last.row) }),
+    };
+    const between = [...holesOf(store, conversation.id, within), ...alertsOf(store, conversation.id, within)];
     const pending = hasNewer
       ? []
       : store.outbox.ofConversation(conversation.id).map((row) => ({
           kind: 'message' as const,
           ...pendingMessage(row, conversation.name, own.account, own.device),
         }));
-    return { items: [...merged.map(({ item }) => item), ...pending], hasOlder, hasNewer };
+    return { items: [...merge(shown, between), ...pending], hasOlder, hasNewer };
   }
 
   return createLiveQuery({
@@ -74,13 +71,9 @@ export function createHistoryQuery(
 }
 
 function anchorOf(store: Store, conversation: number, around: MessageId | Date): OrderKey | undefined {
-  if (around instanceof Date) return { ms: around.getTime(), tie: 0 };
+  if (around instanceof Date) return keyAt(around.getTime());
   const message = store.messages.byId(around);
   return message?.conversation === conversation ? message.key : undefined;
-}
-
-function minusOne({ ms, tie }: OrderKey): OrderKey {
-  return tie > 0 ? { ms, tie: tie - 1 } : { ms: ms - 1, tie: 2 ** 20 - 1 };
 }
 
 function spotOf(row: MessageRow): Spot {
@@ -91,10 +84,35 @@ function compareSpots(a: Spot, b: Spot): number {
   return a.epochNumber - b.epochNumber || a.epoch - b.epoch || compareSequences(a.sequence, b.sequence);
 }
 
-/** The holes of a conversation, each at its first number, or just before the message that revealed it. */
-function holesOf(store: Store, conversation: number): { spot: Spot; item: HistoryItem }[] {
-  return store.conversations.epochs(conversation).flatMap(({ id: epoch, number: epochNumber }) => {
-    const numbered = store.coverage.holes(epoch).map(({ era, from, to, reason }) => ({
+/** What stands between messages, put where it belongs; both are in order. */
+function merge(shown: readonly ShownMessage[], between: readonly Placed[]): HistoryItem[] {
+  const items: HistoryItem[] = [];
+  let from = 0;
+  for (const { spot, item } of between.toSorted((a, b) => compareSpots(a.spot, b.spot))) {
+    let [low, high] = [from, shown.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = shown[middle];
+      if (other && compareSpots(spotOf(other.row), spot) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    for (const one of shown.slice(from, low)) items.push(one.item);
+    items.push(item);
+    from = low;
+  }
+  return items.concat(shown.slice(from).map(({ item }) => item));
+}
+
+function isWithin(spot: Spot, { after, before }: Stretch): boolean {
+  return (!after || compareSpots(spot, after) > 0) && (!before || compareSpots(spot, before) < 0);
+}
+
+/** The holes of a stretch, each at its first number, or just before the message that revealed it. */
+function holesOf(store: Store, conversation: number, within: Stretch): Placed[] {
+  const all = store.conversations.epochs(conversation).flatMap(({ id: epoch, number: epochNumber }) => {
+    const after = within.after?.epoch === epoch ? within.after.sequence : undefined;
+    const before = within.before?.epoch === epoch ? within.before.sequence : undefined;
+    const numbered = store.coverage.holes(epoch, after, before).map(({ era, from, to, reason }) => ({
       spot: { epoch, epochNumber, sequence: { era, number: from } },
       item: {
         kind: 'hole' as const,
@@ -116,16 +134,25 @@ function holesOf(store: Store, conversation: number): { spot: Spot; item: Histor
     }));
     return [...numbered, ...chained];
   });
+  return all.filter(({ spot }) => isWithin(spot, within));
 }
 
-/** The alerts of a conversation, each just behind the sequence where it was found. */
-function alertsOf(store: Store, conversation: number): { spot: Spot; item: HistoryItem }[] {
-  return store.alerts.of(conversation).map(({ id, account, device, what, at, atMs }) => {
+/** The alerts of a stretch, each just behind the sequence where it was found. */
+function alertsOf(store: Store, conversation: number, within: Stretch): Placed[] {
+  const all = store.alerts.of(conversation).map(({ id, account, device, what, at, atMs }) => {
     const epoch = at && store.conversations.epochById(at.epoch);
     const sequence = at ? { era: at.sequence.era, number: at.sequence.number + 0.25 } : BEFORE_ALL;
     return {
       spot: { epoch: epoch?.id ?? 0, epochNumber: epoch?.number ?? 0, sequence },
-      item: { kind: 'alert', id: `alert:${id}`, account, ...(device && { device }), what, time: new Date(atMs) },
+      item: {
+        kind: 'alert' as const,
+        id: `alert:${id}`,
+        account,
+        ...(device && { device }),
+        what,
+        time: new Date(atMs),
+      },
     };
   });
+  return all.filter(({ spot }) => isWithin(spot, within));
 }

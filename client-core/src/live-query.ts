@@ -17,18 +17,20 @@ export type LiveQuery<T> = Observable<QuerySnapshot<T>> & {
   loadNewer(count?: number): Promise<void>;
 };
 
-export type Page<T> = { readonly items: readonly T[]; readonly hasOlder: boolean; readonly hasNewer: boolean };
+/** What a window holds at one reading. */
+export type WindowItems<T> = { readonly items: readonly T[]; readonly hasOlder: boolean; readonly hasNewer: boolean };
 
 const LOADING = { items: [], state: 'loading', hasOlder: false, hasNewer: false } as const;
 
 /**
- * A live query over a window that `read` answers. `older` and `newer` count how far it was widened on either side.
- * `concerns` says whether a change may matter; a read that is equal keeps the snapshot.
+ * A live query over a window that `read` answers. `older` and `newer` count how far it was widened on either side;
+ * `isFresh` says that nothing that concerns has changed since the last reading. `concerns` says whether a change may
+ * matter; a read that is equal keeps the snapshot.
  */
 export function createLiveQuery<T>(o: {
   readonly bus: ChangeBus;
   readonly concerns: (change: Change) => boolean;
-  readonly read: (window: { readonly older: number; readonly newer: number }) => Page<T>;
+  readonly read: (window: { readonly older: number; readonly newer: number }, isFresh: boolean) => WindowItems<T>;
   readonly pageSize: number;
 }): LiveQuery<T> {
   let window = { older: 0, newer: 0 };
@@ -37,34 +39,35 @@ export function createLiveQuery<T>(o: {
   let unsubscribe: (() => void) | undefined;
   const listeners = new Set<() => void>();
 
-  function refresh(): void {
+  /** `isFresh`: nothing that concerns has changed since the last reading. */
+  function refresh(isFresh: boolean): void {
     isCurrent = listeners.size > 0;
     let next: QuerySnapshot<T>;
     try {
-      next = { state: 'ready', ...o.read(window) };
+      next = { state: 'ready', ...o.read(window, isFresh) };
     } catch (error) {
       next = { ...snapshot, state: 'error', error };
     }
-    if (JSON.stringify(next) !== JSON.stringify(snapshot)) snapshot = next;
+    if (!isSame(next, snapshot)) snapshot = next;
   }
 
-  function changed(): void {
+  function changed(isFresh: boolean): void {
     const before = snapshot;
-    refresh();
+    refresh(isFresh);
     if (snapshot !== before) for (const listener of [...listeners]) listener();
   }
 
   return {
     getSnapshot() {
-      if (!isCurrent) refresh();
+      if (!isCurrent) refresh(false);
       return snapshot;
     },
     subscribe(listener) {
       listeners.add(listener);
       unsubscribe ??= o.bus.subscribe((change) => {
-        if (o.concerns(change)) changed();
+        if (o.concerns(change)) changed(false);
       });
-      if (!isCurrent) refresh();
+      if (!isCurrent) refresh(false);
       return () => {
         listeners.delete(listener);
         if (listeners.size > 0) return;
@@ -75,13 +78,22 @@ export function createLiveQuery<T>(o: {
     },
     loadOlder(count = o.pageSize) {
       window = { ...window, older: window.older + count };
-      changed();
+      changed(isCurrent);
       return Promise.resolve();
     },
     loadNewer(count = o.pageSize) {
       window = { ...window, newer: window.newer + count };
-      changed();
+      changed(isCurrent);
       return Promise.resolve();
     },
   };
+}
+
+/** Items that are the same objects need no further look: a long window is compared as quickly as it is read. */
+function isSame<T>(a: QuerySnapshot<T>, b: QuerySnapshot<T>): boolean {
+  if (a.state !== b.state || a.hasOlder !== b.hasOlder || a.hasNewer !== b.hasNewer) return false;
+  return (
+    a.items.length === b.items.length &&
+    a.items.every((item, index) => item === b.items[index] || JSON.stringify(item) === JSON.stringify(b.items[index]))
+  );
 }

@@ -66,7 +66,7 @@ export type HistoryItem =
       readonly time: Date;
     };
 
-export function messageOf(store: Store, row: MessageRow, conversation: ConversationId): Message {
+export function messageOf(row: MessageRow, conversation: ConversationId, status: MessageStatus): Message {
   return {
     id: row.messageId,
     conversation,
@@ -77,7 +77,7 @@ export function messageOf(store: Store, row: MessageRow, conversation: Conversat
     sequence: { epoch: row.epochNumber, era: row.sequence.era, number: row.sequence.number },
     serverTime: new Date(row.serverTimeMs),
     sentAt: new Date(row.sentAtMs),
-    status: row.own ? sentStatus(store, row) : { state: 'received' },
+    status,
   };
 }
 
@@ -107,12 +107,24 @@ export function pendingStatus(row: OutboxRow): MessageStatus {
   return { state: 'failed', code: row.failure !== null && isErrorCode(row.failure) ? row.failure : 'cancelled' };
 }
 
-/** How far a sent message is, by what the peer's receipts say; one to oneself is with its peer, and read. */
-export function sentStatus(store: Store, row: MessageRow): MessageStatus {
-  const peer = store.conversations.byId(row.conversation)?.peer;
-  if (peer === undefined) return { state: 'sent' };
-  if (peer === row.from) return { state: 'read' };
-  const kinds = ['read', 'delivered'] as const;
-  const reached = kinds.find((kind) => reaches(store.receipts.received(row.epoch, peer, kind), row.n));
-  return { state: reached ?? 'sent' };
+/**
+ * Says how far messages are, as long as the file does not change: what receipts say is read once for each epoch. A sent
+ * message is as far as the peer's receipts reach; one to oneself is with its peer, and read.
+ */
+export function statusReader(store: Store): (row: MessageRow) => MessageStatus {
+  const epochs = new Map<number, (row: MessageRow) => MessageStatus>();
+  const read = ({ epoch, conversation, from }: MessageRow): ((row: MessageRow) => MessageStatus) => {
+    const peer = store.conversations.byId(conversation)?.peer;
+    if (peer === undefined) return () => ({ state: 'sent' });
+    if (peer === from) return () => ({ state: 'read' });
+    const kinds = ['read', 'delivered'] as const;
+    const said = kinds.map((kind) => ({ kind, reach: store.receipts.received(epoch, peer, kind) }));
+    return ({ n }) => ({ state: said.find(({ reach }) => reaches(reach, n))?.kind ?? 'sent' });
+  };
+  return (row) => {
+    if (!row.own) return { state: 'received' };
+    const known = epochs.get(row.epoch) ?? read(row);
+    epochs.set(row.epoch, known);
+    return known(row);
+  };
 }

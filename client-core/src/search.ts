@@ -2,7 +2,7 @@ import { isAccountId, limits, type AccountId } from '@waxwing/protocol';
 import { directId, peerOf, type ConversationId } from './conversation-id.ts';
 import type { OrderKey } from './history/order-key.ts';
 import type { Store } from './history/store.ts';
-import { messageOf, type Message } from './message.ts';
+import { messageOf, statusReader, type Message } from './message.ts';
 import { matchText, parseSearch, type SearchScope } from './search-terms.ts';
 import { snippetOf, type SnippetPart } from './snippet.ts';
 
@@ -43,10 +43,11 @@ export function searchPage(store: Store, query: string, options: SearchOptions):
   if (terms.length === 0 || scope === undefined || !(limit >= 1)) return EMPTY;
   const rows = store.search.find(matchText(terms, scope), before, Math.floor(limit) + 1);
   const shown = rows.slice(0, Math.floor(limit));
+  const statusOf = statusReader(store);
   const last = shown.length < rows.length ? shown.at(-1) : undefined;
   return {
     items: shown.map(({ message, marked }) => ({
-      message: messageOf(store, message, nameOf(store, message.conversation, message.from)),
+      message: messageOf(message, nameOf(store, message.conversation, message.from), statusOf(message)),
       snippet: snippetOf(message.text ?? '', marked),
     })),
     before: last ? `${last.message.key.ms}.${last.message.key.tie}` : null,

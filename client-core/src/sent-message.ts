@@ -2,7 +2,7 @@ import type { MessageId } from '@waxwing/protocol';
 import type { ChangeBus } from './bus.ts';
 import { ClosedError, SendFailedError } from './errors.ts';
 import type { Store } from './history/store.ts';
-import { pendingStatus, sentStatus, type MessageStatus } from './message.ts';
+import { pendingStatus, statusReader, type MessageStatus } from './message.ts';
 import { until, type Observable } from './observable.ts';
 
 const order = ['queued', 'sent', 'delivered', 'read'] as const;
@@ -72,7 +72,7 @@ function createStatus(id: MessageId, { store, bus, closing }: Parts): Observable
     const row = store.outbox.byId(id);
     if (row) return pendingStatus(row);
     const message = store.messages.byId(id);
-    return message?.own ? sentStatus(store, message) : { state: 'failed', code: 'cancelled' };
+    return message?.own ? statusReader(store)(message) : { state: 'failed', code: 'cancelled' };
   };
   const look = (): MessageStatus => {
     const next = read();

@@ -55,6 +55,25 @@ export class ConversationStore {
     return this.#db.all('SELECT id, peer, created_at_ms FROM conversation').map(toConversation);
   }
 
+  /**
+   * The most recently active ones first: by their newest message, which is one in the outbox if there is any, or by when
+   * they were made.
+   */
+  newest(limit: number): ConversationRow[] {
+    const rows = this.#db.all(
+      `SELECT conversation.id, peer, created_at_ms FROM conversation
+       LEFT JOIN (SELECT conversation, max(id) AS last FROM outbox GROUP BY conversation) AS pending
+         ON pending.conversation = conversation.id
+       ORDER BY coalesce(
+         (SELECT sent_at_ms FROM outbox WHERE id = pending.last),
+         (SELECT server_time_ms FROM message WHERE message.conversation = conversation.id AND shown = 1
+          ORDER BY message.id DESC LIMIT 1),
+         created_at_ms) DESC, conversation.id LIMIT ?`,
+      limit,
+    );
+    return rows.map(toConversation);
+  }
+
   epochByHandle(handle: Handle): EpochRow | undefined {
     const row = this.#db.get(
       'SELECT id, conversation, number, handle FROM epoch WHERE handle = ?',

@@ -32,6 +32,10 @@ export type ChainHoleRow = {
 /** Since when a hole is one, how often others were asked for it, and when they are next; null until that is drawn. */
 type HoleAge = { readonly sinceMs: number; readonly tries: number; readonly dueMs: number | null };
 
+/** Before and behind every sequence. */
+const FIRST: Sequence = { era: parseEra(1), number: -1 };
+const LAST: Sequence = { era: parseEra(Number.MAX_SAFE_INTEGER), number: Number.MAX_SAFE_INTEGER };
+
 /** What of each epoch is held, missing and known of. */
 export class CoverageStore {
   readonly #db: Db;
@@ -81,8 +85,17 @@ export class CoverageStore {
     }
   }
 
-  holes(epoch: number): HoleRow[] {
-    const rows = this.#db.all('SELECT era, first, last, reason FROM hole WHERE epoch = ? ORDER BY era, first', epoch);
+  /** In order; those that begin between two sequences, where they are given. */
+  holes(epoch: number, after: Sequence = FIRST, before: Sequence = LAST): HoleRow[] {
+    const rows = this.#db.all(
+      `SELECT era, first, last, reason FROM hole
+       WHERE epoch = ? AND (era, first) > (?, ?) AND (era, first) < (?, ?) ORDER BY era, first`,
+      epoch,
+      after.era,
+      after.number,
+      before.era,
+      before.number,
+    );
     return rows.map((row) => ({
       era: parseEra(integer(row, 'era')),
       from: integer(row, 'first'),

@@ -46,8 +46,14 @@ export const MESSAGE_SOURCE = 'message JOIN party ON party.id = message.party JO
 /** The messages of the device's history, each once, in their order. */
 export class MessageStore {
   readonly #db: Db;
+  #moves = 0;
   constructor(db: Db) {
     this.#db = db;
+  }
+
+  /** Rises whenever messages move: while it is the same, a row's id is the same message's. */
+  get moves(): number {
+    return this.#moves;
   }
 
   /** The message of this sender under this id, if it is here. */
@@ -73,6 +79,7 @@ export class MessageStore {
   /** Moves a shown message to another sequence: its row and its search row together. */
   move(message: MessageRow, sequence: Sequence): void {
     const { shown } = this.#db.get('SELECT shown FROM message WHERE id = (? << 20) | ?', ...halves(message.key)) ?? {};
+    this.#moves += 1;
     this.#unindex(message.key);
     this.#db.run('DELETE FROM message WHERE id = (? << 20) | ?', ...halves(message.key));
     this.#insert({ ...message, sequence }, { shown: shown === 1, late: message.late, inbox: message.inbox });
@@ -142,6 +149,34 @@ export class MessageStore {
       after.ms,
       after.tie,
       limit,
+    );
+  }
+
+  /**
+   * The row ids of shown messages of a conversation, from `from` (exclusive) on, in the order in which they stand on that
+   * side of it. SQLite writes them in one row: as rows, they would be most of the cost of a long window.
+   */
+  rowIds(conversation: number, side: 'older' | 'newer', from: string, limit: number): string[] {
+    const [compare, direction] = side === 'older' ? ['<', 'DESC'] : ['>', 'ASC'];
+    const row = this.#db.get(
+      `SELECT group_concat(id) AS ids FROM
+         (SELECT id FROM message WHERE conversation = ? AND shown = 1 AND id ${compare} CAST(? AS INTEGER)
+          ORDER BY id ${direction} LIMIT ?)`,
+      conversation,
+      from,
+      limit,
+    );
+    return (row && textOrNull(row, 'ids'))?.split(',') ?? [];
+  }
+
+  /** Shown messages of a conversation by their row ids, oldest first, both ends included. */
+  between(conversation: number, first: string, last: string): MessageRow[] {
+    return this.#all(
+      `message.conversation = ? AND message.id BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER) AND message.shown = 1
+       ORDER BY message.id`,
+      conversation,
+      first,
+      last,
     );
   }
 
@@ -265,6 +300,7 @@ export class MessageStore {
 
   /** Moves what stands at and behind a key up, where no key is left before it, by milliseconds that keep every order. */
   #makeRoom(conversation: number, from: OrderKey): void {
+    this.#moves += 1;
     let shiftMs = 1;
     const meets = `SELECT 1 AS taken FROM message AS a JOIN message AS b ON b.id = a.id + (? << 20)
       WHERE a.conversation = ? AND a.id >= ((? << 20) | ?) AND b.conversation <> a.conversation LIMIT 1`;

@@ -13,6 +13,16 @@ export const lastKey: OrderKey = { ms: 2 ** 43 - 1, tie: TIES - 1 };
 /** The distance between messages of one millisecond: room for what fills a hole later. */
 const STEP = 2 ** 10;
 
+/** The first key of a time; of one before or behind all that a history can have, the nearest. */
+export function keyAt(timeMs: number): OrderKey {
+  return { ms: Math.min(Math.max(Number.isNaN(timeMs) ? 0 : timeMs, 0), lastKey.ms), tie: 0 };
+}
+
+/** The row's id of a key, as a decimal number: it may pass 2^53. */
+export function rowIdOf({ ms, tie }: OrderKey): string {
+  return (BigInt(ms) * BigInt(TIES) + BigInt(tie)).toString();
+}
+
 /** Negative, zero or positive as a stands before, at or after b. */
 export function compareKeys(a: OrderKey, b: OrderKey): number {
   return a.ms - b.ms || a.tie - b.tie;
