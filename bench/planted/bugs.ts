@@ -214,10 +214,31 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a receipt covers what is missing',
-    file: `${client}/sync/receipts.ts`,
+    file: `${client}/sync/watermarks.ts`,
     find: 'open.flatMap((range) => store.frames.missingN(epoch, party, range)),',
     put: '[],',
     test: { file: 'test/scenario/client-receipts.test.ts', name: '' },
+  },
+  {
+    name: 'what came into a hole before the mark counts as read',
+    file: `${client}/sync/watermarks.ts`,
+    find: '      ...store.readMarks.unreadN(epoch, party, range),\n',
+    put: '',
+    test: { file: 'test/unit/client-core/history/read-marks.test.ts', name: '' },
+  },
+  {
+    name: 'a mark while a watermark is on its way counts as told',
+    file: `${client}/history/read-marks.ts`,
+    find: 'untold = untold - ? WHERE',
+    put: 'untold = 0 * ? WHERE',
+    test: { file: 'test/unit/client-core/history/read-marks.test.ts', name: '' },
+  },
+  {
+    name: 'a receipt may name any frame',
+    file: `${client}/sync/receipts.ts`,
+    find: 'if (known && sameBytes(known.hash, named)) return true;',
+    put: 'if (known) return true;',
+    test: { file: 'test/scenario/client-read.test.ts', name: 'a read watermark that is not true' },
   },
   {
     name: 'prev is not compared',

@@ -48,13 +48,14 @@ CREATE TABLE list_claim (
   hash_prefix BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- told_ms: when the other side was last told what this device holds.
+-- told_ms: when the other side was last told what this device holds. unread: how many of its messages are shown and unread.
 CREATE TABLE conversation (
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
   peer TEXT UNIQUE,
   created_at_ms INTEGER NOT NULL,
-  told_ms INTEGER NOT NULL DEFAULT 0
+  told_ms INTEGER NOT NULL DEFAULT 0,
+  unread INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- A stretch of a conversation under one handle. It starts at the first sequence that this device holds. tail: when the
@@ -227,7 +228,8 @@ CREATE TABLE alert (
 CREATE INDEX alert_by_conversation ON alert (conversation, id);
 
 -- What a person sees. id = order time in ms << 20 | tie: id order is (epoch, era, number) order within a conversation.
--- inbox: place in the order of release, null until released and for own messages.
+-- inbox: place in the order of release, null until released and for own messages. unread: 1 for one of another account
+-- until it is marked read.
 CREATE TABLE message (
   id INTEGER PRIMARY KEY,
   conversation INTEGER NOT NULL REFERENCES conversation,
@@ -245,13 +247,16 @@ CREATE TABLE message (
   sent_at_ms INTEGER NOT NULL,
   shown INTEGER NOT NULL,
   late INTEGER NOT NULL DEFAULT 0,
-  inbox INTEGER
+  inbox INTEGER,
+  unread INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX message_once ON message (message_id, party);
 CREATE INDEX message_by_conversation ON message (conversation, id, shown);
 CREATE UNIQUE INDEX message_by_sequence ON message (epoch, era, number);
 CREATE UNIQUE INDEX message_by_inbox ON message (inbox) WHERE inbox IS NOT NULL;
 CREATE INDEX message_waiting ON message (epoch, era, number) WHERE shown = 0;
+CREATE INDEX message_unread ON message (conversation, id) WHERE unread = 1;
+CREATE INDEX message_unread_by_n ON message (epoch, party, n) WHERE unread = 1;
 
 -- Search: the shown messages. rowid = message.id, so that newest first is the index's own order; scope has a token for the
 -- conversation and one for the sending device. Prefixes of two and three characters have lists of their own: of the others
@@ -320,6 +325,19 @@ CREATE TABLE reported (
   except_ranges TEXT NOT NULL,
   PRIMARY KEY (epoch, party)
 ) STRICT, WITHOUT ROWID;
+
+-- What was marked read of each other device's frames: the highest n, what of it this device last told, and how often
+-- something was marked that is not told yet.
+CREATE TABLE read_mark (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  party INTEGER NOT NULL REFERENCES party,
+  head INTEGER NOT NULL,
+  told_n INTEGER NOT NULL DEFAULT 0,
+  told_except TEXT NOT NULL DEFAULT '[]',
+  untold INTEGER NOT NULL,
+  PRIMARY KEY (epoch, party)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX read_mark_untold ON read_mark (untold) WHERE untold > 0;
 
 -- Readers of the inbox: up to handled is done with; up to offered may have been given out.
 CREATE TABLE consumer (

@@ -153,6 +153,7 @@ export function createClientOn(
     own: address,
     closing: closing.signal,
     pump: () => engine.outbox.pump(),
+    marked: () => engine.marked(),
     sentMessage: (id) =>
       createSentMessage(id, {
         store,

@@ -34,6 +34,13 @@ export type Conversation = {
   send(content: OutgoingContent, options?: { readonly id?: string }): Promise<SentMessage>;
   history(options?: HistoryOptions): LiveQuery<HistoryItem>;
   coverage(): Promise<Coverage>;
+  /**
+   * The person has seen this message and all shown before it; without one, all that is shown. Resolves when that is
+   * durable, also offline: the senders' devices are told soon after, or at the next connection. It puts no message under
+   * way that could be waited for. What is read stays so: marking further back, or again, changes nothing. What comes later
+   * into a hole before the mark is unread. Rejects with `unknown_message` for one that this conversation does not have.
+   */
+  markRead(upTo?: MessageId): Promise<void>;
 };
 
 export type DirectConversation = Conversation & { readonly kind: 'direct'; readonly peer: AccountId };

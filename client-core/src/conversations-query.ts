@@ -13,6 +13,8 @@ export type ConversationSummary = {
   readonly lastMessage?: Message;
   /** When the newest message was taken by the relay or, pending, written; of an empty conversation, when it was made. */
   readonly activeAt: Date;
+  /** How many messages of others are shown and not marked read; own sending leaves it, and a note to oneself is read. */
+  readonly unread: number;
 };
 
 const PAGE = 50;
@@ -37,6 +39,7 @@ export function createConversationsQuery(parts: {
       kind: 'direct',
       peer,
       activeAt: lastMessage?.serverTime ?? new Date(createdAtMs),
+      unread: store.readMarks.unread(id),
       ...(lastMessage && { lastMessage }),
     };
     return summary;

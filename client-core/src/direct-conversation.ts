@@ -6,6 +6,7 @@ import { ClosedError, WaxwingError } from './errors.ts';
 import { createHistoryQuery } from './history-query.ts';
 import type { ConversationRow } from './history/conversations.ts';
 import type { Store } from './history/store.ts';
+import { markRead } from './mark-read.ts';
 import { messageIdOf, newMessageId } from './message-id.ts';
 import type { Runtime } from './runtime.ts';
 import type { SentMessage } from './sent-message.ts';
@@ -20,6 +21,8 @@ export type ConversationParts = {
   readonly sentMessage: (id: MessageId) => SentMessage;
   /** Something is in the outbox. */
   readonly pump: () => void;
+  /** Something was marked read. */
+  readonly marked: () => void;
 };
 
 export function createDirectConversation(row: ConversationRow, parts: ConversationParts): DirectConversation {
@@ -46,6 +49,10 @@ export function createDirectConversation(row: ConversationRow, parts: Conversati
     },
     history: (options = {}) => createHistoryQuery(parts, { id: row.id, name: id, peer: row.peer }, options),
     coverage: () => Promise.resolve(coverageOf(store, row)),
+    async markRead(upTo) {
+      if (closing.aborted) throw new ClosedError();
+      if (await markRead(parts, row.id, upTo)) parts.marked();
+    },
   };
 }
 

@@ -19,6 +19,7 @@ export const clientErrors = {
       'A username is a nickname of 3 to 32 letters, digits and underscores, not starting with a digit, and may end in a dot and two or more digits.',
   },
   id_taken: { retry: 'never', meaning: 'The message id was used with another content or conversation.' },
+  unknown_message: { retry: 'never', meaning: 'No such message or hole here.' },
   cancelled: { retry: 'never', meaning: 'The message was cancelled before it left.' },
   server_fault: { retry: 'retry', meaning: 'The server gave an answer that its contract does not know.' },
 } as const satisfies Record<string, { readonly retry: RetryClass; readonly meaning: string }>;

@@ -121,6 +121,7 @@ export const limits = {
   heldMaxAgeMs: 30 * DAY,
   receiptDelayMinMs: 500,
   receiptDelayMaxMs: 3 * SECOND,
+  readMarkEntries: 1_000,
   answerableMs: 30 * DAY,
   answerablePruneEntries: 500,
   repairFirstMs: 4 * SECOND,

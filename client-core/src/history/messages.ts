@@ -36,6 +36,8 @@ export type MessageRow = NewMessage & {
   /** Place in the order of release; null until released and for own messages. */
   readonly inbox: number | null;
   readonly late: boolean;
+  /** Of another account, and not marked read. */
+  readonly unread: boolean;
 };
 
 /** What `toMessage` reads, and from where. */
@@ -71,9 +73,18 @@ export class MessageStore {
     return this.#one('message.message_id = ? ORDER BY message.own DESC LIMIT 1', messageId);
   }
 
+  /** A message of a conversation by its id; own ones first. */
+  inConversation(conversation: number, messageId: MessageId): MessageRow | undefined {
+    return this.#one(
+      'message.message_id = ? AND message.conversation = ? ORDER BY message.own DESC LIMIT 1',
+      messageId,
+      conversation,
+    );
+  }
+
   /** Puts a message into its place. It is not shown and not in the inbox until `release`. */
   insert(message: NewMessage): void {
-    this.#insert(message, { shown: false, late: false, inbox: null });
+    this.#insert(message, { shown: false, late: false, inbox: null, unread: null });
   }
 
   /** Moves a shown message to another sequence: its row and its search row together. */
@@ -82,7 +93,7 @@ export class MessageStore {
     this.#moves += 1;
     this.#unindex(message.key);
     this.#db.run('DELETE FROM message WHERE id = (? << 20) | ?', ...halves(message.key));
-    this.#insert({ ...message, sequence }, { shown: shown === 1, late: message.late, inbox: message.inbox });
+    this.#insert({ ...message, sequence }, { ...message, shown: shown === 1 });
   }
 
   /** Messages of an epoch that are not shown yet, in order: all, or those before a sequence. */
@@ -97,7 +108,10 @@ export class MessageStore {
     );
   }
 
-  /** Shows a message, which can be searched from then on; one of others also enters the inbox, late if what follows it is there. */
+  /**
+   * Shows a message, which can be searched from then on; one of others also enters the inbox, late if what follows it is
+   * there, and counts as unread.
+   */
   release(message: MessageRow): void {
     const inbox = message.own ? null : this.lastInbox() + 1;
     const late = inbox !== null && this.#isFollowed(message);
@@ -108,6 +122,9 @@ export class MessageStore {
       ...halves(message.key),
     );
     this.#index(message.key);
+    if (message.unread) {
+      this.#db.run('UPDATE conversation SET unread = unread + 1 WHERE id = ?', message.conversation);
+    }
   }
 
   #isFollowed({ conversation, key }: MessageRow): boolean {
@@ -191,12 +208,17 @@ export class MessageStore {
       .map(toMessage);
   }
 
-  #insert(message: NewMessage, state: { shown: boolean; late: boolean; inbox: number | null }): void {
+  /** `unread` is null where it is not known yet: then what is of another account is. */
+  #insert(
+    message: NewMessage,
+    state: { shown: boolean; late: boolean; inbox: number | null; unread: boolean | null },
+  ): void {
     const key = this.#freeKey(message);
     this.#db.run(
       `INSERT INTO message (id, conversation, message_id, party, own, epoch, era, number, n, kind, text, reply_to,
-         server_time_ms, sent_at_ms, shown, late, inbox)
-       VALUES ((? << 20) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         server_time_ms, sent_at_ms, shown, late, inbox, unread)
+       VALUES ((? << 20) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?,
+         ? = 0 AND (SELECT account FROM party WHERE id = ?) IS NOT (SELECT account FROM device)))`,
       ...halves(key),
       message.conversation,
       message.messageId,
@@ -214,6 +236,9 @@ export class MessageStore {
       state.shown ? 1 : 0,
       state.late ? 1 : 0,
       state.inbox,
+      state.unread === null ? null : Number(state.unread),
+      message.own ? 1 : 0,
+      message.party,
     );
     this.#index(key);
   }
@@ -371,5 +396,6 @@ export function toMessage(row: Row): MessageRow {
     sentAtMs: integer(row, 'sent_at_ms'),
     inbox: integerOrNull(row, 'inbox'),
     late: integer(row, 'late') === 1,
+    unread: integer(row, 'unread') === 1,
   };
 }

@@ -20,7 +20,7 @@ export class ReceiptStore {
       account,
       kind,
     );
-    return row && toReach(row);
+    return row && reachFrom(row, 'n', 'except_ranges');
   }
 
   setReceived(epoch: number, account: AccountId, kind: 'delivered' | 'read', reach: Reach): void {
@@ -30,13 +30,13 @@ export class ReceiptStore {
       account,
       kind,
       reach.n,
-      JSON.stringify(reach.except.map(({ from, to }) => [from, to])),
+      rangesJson(reach.except),
     );
   }
 
   reported(epoch: number, party: number): Reach | undefined {
     const row = this.#db.get('SELECT n, except_ranges FROM reported WHERE epoch = ? AND party = ?', epoch, party);
-    return row && toReach(row);
+    return row && reachFrom(row, 'n', 'except_ranges');
   }
 
   setReported(epoch: number, party: number, reach: Reach): void {
@@ -45,7 +45,7 @@ export class ReceiptStore {
       epoch,
       party,
       reach.n,
-      JSON.stringify(reach.except.map(({ from, to }) => [from, to])),
+      rangesJson(reach.except),
     );
   }
 
@@ -68,10 +68,18 @@ export class ReceiptStore {
   }
 }
 
-function toReach(row: Row): Reach {
-  const ranges: unknown = JSON.parse(text(row, 'except_ranges'));
-  const except = Array.isArray(ranges) ? ranges.filter(isPair).map(([from, to]) => ({ from, to })) : [];
-  return { n: integer(row, 'n'), except };
+/** Ranges as a column has them. */
+export function rangesJson(ranges: readonly NRange[]): string {
+  return JSON.stringify(ranges.map(({ from, to }) => [from, to]));
+}
+
+/** A watermark from the columns that hold its n and its excepted ranges. */
+export function reachFrom(row: Row, n: string, except: string): Reach {
+  const ranges: unknown = JSON.parse(text(row, except));
+  return {
+    n: integer(row, n),
+    except: Array.isArray(ranges) ? ranges.filter(isPair).map(([from, to]) => ({ from, to })) : [],
+  };
 }
 
 function isPair(value: unknown): value is [number, number] {

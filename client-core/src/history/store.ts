@@ -12,6 +12,7 @@ import { FrameStore } from './frames.ts';
 import { HeldStore } from './held.ts';
 import { MessageStore } from './messages.ts';
 import { OutboxStore } from './outbox.ts';
+import { ReadMarkStore } from './read-marks.ts';
 import { ReceiptStore } from './receipts.ts';
 import { RepairStore } from './repairs.ts';
 import { SearchStore } from './search.ts';
@@ -30,6 +31,7 @@ export type Store = {
   readonly outbox: OutboxStore;
   readonly held: HeldStore;
   readonly receipts: ReceiptStore;
+  readonly readMarks: ReadMarkStore;
   readonly repairs: RepairStore;
   readonly consumers: ConsumerStore;
   readonly claims: ClaimStore;
@@ -57,6 +59,7 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     outbox: new OutboxStore(db),
     held: new HeldStore(db),
     receipts: new ReceiptStore(db),
+    readMarks: new ReadMarkStore(db),
     repairs: new RepairStore(db),
     consumers: new ConsumerStore(db),
     claims: new ClaimStore(db),

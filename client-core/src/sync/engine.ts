@@ -115,6 +115,11 @@ export class SyncEngine {
     if (!this.#stopped) this.#heads.opened(conversation);
   }
 
+  /** Something was marked read. */
+  marked(): void {
+    if (!this.#stopped) this.#receipts.schedule();
+  }
+
   committed(): Position | undefined {
     return this.#context.store.device.committed();
   }

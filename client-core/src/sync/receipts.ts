@@ -13,17 +13,16 @@ import {
 import type { SyncContext } from './context.ts';
 import type { DirectSender } from './direct-sender.ts';
 import type { Framing } from './framing.ts';
-import { further, reachOf, together } from './reach.ts';
+import { together } from './reach.ts';
 import { tellFull } from './told.ts';
 import { unlessMalformed } from './unless-malformed.ts';
+import { dueDelivered, dueRead, mayBeDue, type DueWatermark } from './watermarks.ts';
 
 const FLUSH_MS = 1_000;
 
-type Due = { readonly epoch: number; readonly party: number; readonly watermark: Watermark };
-
 /**
- * Watermarks of what this device has committed, told to the devices that sent it, a random while after. What was told is
- * noted when the relay has it; a receipt that was lost is made anew, for watermarks only rise.
+ * Watermarks of what this device has committed and what was marked read on it, told to the devices that sent it, a random
+ * while after. What was told is noted when the relay has it; a receipt that was lost is made anew, for watermarks only rise.
  */
 export class Receipts {
   readonly #context: SyncContext;
@@ -41,7 +40,7 @@ export class Receipts {
   }
 
   connected(): void {
-    if (this.#context.store.receipts.unreported().length > 0) this.schedule();
+    if (mayBeDue(this.#context.store)) this.schedule();
   }
 
   disconnected(): void {
@@ -54,7 +53,7 @@ export class Receipts {
     await this.#sending;
   }
 
-  /** Something was taken in: a receipt is due after 0.5 to 3 s, at random. */
+  /** Something was taken in, or marked read: a receipt is due after 0.5 to 3 s, at random. */
   schedule(): void {
     if (this.#cancel || !this.#sender.isConnected) return;
     const { timers, randomBytes } = this.#context;
@@ -71,7 +70,7 @@ export class Receipts {
     if (!this.#sender.isConnected) return;
     this.#cancel?.();
     this.#cancel = undefined;
-    if (this.#sending === undefined && this.#context.store.receipts.unreported().length === 0) return;
+    if (this.#sending === undefined && !mayBeDue(this.#context.store)) return;
     await new Promise<void>((resolve) => {
       const cancel = this.#context.timers.after(FLUSH_MS, resolve);
       void (async () => {
@@ -133,38 +132,18 @@ export class Receipts {
   }
 
   /** What is to be told, by the account that it is told to. */
-  #due(): Map<AccountId, Due[]> {
+  #due(): Map<AccountId, DueWatermark[]> {
     const { store } = this.#context;
-    const due = new Map<AccountId, Due[]>();
-    for (const { epoch, party } of store.receipts.unreported()) {
-      const { account, device } = store.frames.address(party);
-      const head = store.frames.head(epoch, party);
-      const told = store.receipts.reported(epoch, party);
-      // What was told is held but for its excepted ranges: only these and what is above can have changed.
-      const open = [...(told?.except ?? []), { from: (told?.n ?? 0) + 1, to: head }];
-      const reach = reachOf(
-        head,
-        open.flatMap((range) => store.frames.missingN(epoch, party, range)),
-      );
-      const frame = store.frames.frame(epoch, party, reach.n);
-      if (frame === undefined || (told && further(told, reach) === told)) continue;
-      const { handle } = store.conversations.epochById(epoch);
-      const watermark: Watermark = {
-        kind: 'delivered',
-        handle,
-        senderDevice: device,
-        n: reach.n,
-        frameHash: frame.hash,
-        except: reach.except,
-      };
-      const list = due.get(account) ?? [];
-      if (list.length < limits.watermarksPerReceipt) list.push({ epoch, party, watermark });
-      due.set(account, list);
+    const due = new Map<AccountId, DueWatermark[]>();
+    for (const one of [...dueRead(store), ...dueDelivered(store)]) {
+      const list = due.get(one.account) ?? [];
+      if (list.length < limits.watermarksPerReceipt) list.push(one);
+      due.set(one.account, list);
     }
     return due;
   }
 
-  async #sendTo(account: AccountId, due: readonly Due[]): Promise<void> {
+  async #sendTo(account: AccountId, due: readonly DueWatermark[]): Promise<void> {
     const { store } = this.#context;
     const body = encodeReceipt(due.map(({ watermark }) => watermark));
     const sent = await this.#sender.send(account, { kind: frameKinds.receipt, body });
@@ -172,7 +151,7 @@ export class Receipts {
     // One that is refused for good has nobody to be told.
     if (sent === 'accepted' || sent === 'refused') {
       store.transaction(() => {
-        for (const { epoch, party, watermark } of due) store.receipts.setReported(epoch, party, watermark);
+        for (const { told } of due) told();
       });
     } else {
       this.schedule();

@@ -14,11 +14,12 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Db } from '../../../../client-core/src/history/database.ts';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
 import { Placing } from '../../../../client-core/src/sync/placing.ts';
+import { dueRead } from '../../../../client-core/src/sync/watermarks.ts';
 
 const key = new Uint8Array(32).fill(1);
 const account = parseAccountId('00000000-0000-4000-8000-000000000001');
 /** Tables that grow with the history: nothing that is done for one message may read one of them whole. */
-const growing = ['message', 'frame', 'place', 'crypto', 'held', 'party', 'search', 'receipt', 'reported'];
+const growing = ['message', 'frame', 'place', 'crypto', 'held', 'party', 'search', 'receipt', 'reported', 'read_mark'];
 
 let store: Store;
 let path: string;
@@ -111,6 +112,10 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
   store.messages.pageAfter(conversation, { ms: 0, tie: 0 }, 10);
   store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'));
   store.receipts.received(epoch, account, 'delivered');
+  store.messages.inConversation(conversation, parseMessageId('01890000-0000-7000-8000-000000000001'));
+  store.transaction(() => store.readMarks.mark(conversation, { ms: 1, tie: 0 }, 2));
+  store.transaction(() => dueRead(store).forEach(({ told }) => told()));
+  store.readMarks.unread(conversation);
   store.frames.head(epoch, party);
   store.frames.missingN(epoch, party, { from: 1, to: 9 });
   store.frames.seenEntries(epoch, parseEra(1), 1, 4);
