@@ -241,6 +241,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     test: { file: 'test/scenario/client-read.test.ts', name: 'a read watermark that is not true' },
   },
   {
+    name: 'why a message is not taken is forgotten',
+    file: `${client}/sync/refusal.ts`,
+    find: 'store.transaction(() => store.outbox.refuse(row.id, code), { synced: false });',
+    put: 'void store;',
+    test: { file: 'test/scenario/client-explain.test.ts', name: '' },
+  },
+  {
     name: 'prev is not compared',
     file: `${client}/sync/witness.ts`,
     find: 'if (!isNamed(claims.prev, before)) wrong(contradictions.prev);',

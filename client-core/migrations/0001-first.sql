@@ -267,7 +267,8 @@ CREATE VIRTUAL TABLE search USING fts5 (
   text, scope, content = 'searchable', content_rowid = 'id', columnsize = 0, prefix = '2 3', tokenize = 'signal_tokenizer'
 );
 
--- Own messages on their way. queued: content only; framed: has n and attempts; failed: given up, kept for retry.
+-- Own messages on their way. queued: content only; framed: has n and attempts; failed: given up, kept for retry. refused:
+-- why it was not taken when it was tried last, tries: how often it was not.
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY,
   conversation INTEGER NOT NULL REFERENCES conversation,
@@ -280,6 +281,8 @@ CREATE TABLE outbox (
   attempt INTEGER,
   failure TEXT,
   cancelling INTEGER NOT NULL DEFAULT 0,
+  refused TEXT,
+  tries INTEGER NOT NULL DEFAULT 0,
   UNIQUE (epoch, n)
 ) STRICT;
 CREATE INDEX outbox_by_state ON outbox (state, conversation, id);

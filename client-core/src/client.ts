@@ -18,13 +18,16 @@ import { createConversationsQuery, type ConversationSummary } from './conversati
 import { createDirectConversation, type ConversationParts } from './direct-conversation.ts';
 import { ClosedError, StoreFullError, UnknownUserError, UnreachableError, WaxwingError } from './errors.ts';
 import { EventHub, type ClientEvent } from './events.ts';
+import { explain } from './explain.ts';
 import type { DeviceRow } from './history/device.ts';
+import { DiskWatch } from './history/disk-watch.ts';
 import type { Generations } from './history/generations.ts';
 import type { Store } from './history/store.ts';
 import { InboxReader, type InboxMessage } from './inbox.ts';
 import type { LiveQuery } from './live-query.ts';
 import { newMessageId } from './message-id.ts';
-import { messageOf, statusReader } from './message.ts';
+import { messageOf, statusReader, type HistoryItem } from './message.ts';
+import type { MessageTrace } from './message-trace.ts';
 import { until, Value, type Observable } from './observable.ts';
 import type { Runtime } from './runtime.ts';
 import { searchPage, type Page, type SearchHit, type SearchOptions } from './search.ts';
@@ -70,13 +73,18 @@ export type Client = {
   search(query: string, options?: SearchOptions): Promise<Page<SearchHit>>;
   /** What happens from now on; what matters is also in the history. */
   events(): AsyncIterableIterator<ClientEvent>;
+  /**
+   * Why a message is unsent, late or unreadable, and what comes next; of a hole, by the id that the history gives it. One
+   * whose hole has filled is explained by what came. It holds no content. Rejects with `unknown_message` for another id.
+   */
+  explain(id: HistoryItem['id']): Promise<MessageTrace>;
 };
 
 const DEFAULT_CONSUMER = 'default';
 
 /** Puts a client together from an open store with a registered device. */
 export function createClientOn(
-  store: Store,
+  file: Store,
   runtime: Runtime,
   device: DeviceRow,
   generations: Generations,
@@ -89,6 +97,8 @@ export function createClientOn(
     identityKeyPair: device.identityKeyPair,
   };
   const { crypto, clock, timers, randomBytes } = runtime;
+  const disk = new DiskWatch();
+  const store = disk.watch(file);
   const bus = new ChangeBus();
   const events = new EventHub();
   const closing = new AbortController();
@@ -104,7 +114,7 @@ export function createClientOn(
   function answerChallenge(challenge: { nonce: Uint8Array; serverTimeMs: number }) {
     const secret = store.device.get()?.authSecretKey;
     if (!secret) throw new WaxwingError('cloned');
-    const tokens = generations.list();
+    const tokens = disk.around(() => generations.list());
     const claims = {
       iss: addressKey(address),
       aud: audience('relay', device.server),
@@ -245,6 +255,11 @@ export function createClientOn(
         return searchPage(store, query, options);
       }),
     events: () => events.listen(),
+    async explain(id) {
+      refuseClosed();
+      const nextTryMs = (row: number) => engine.outbox.nextTryMs(row);
+      return Promise.resolve(explain(id, { store, disk, connection: () => connection.getSnapshot(), nextTryMs }));
+    },
   };
   return client;
 }

@@ -8,6 +8,7 @@ import {
 } from '@waxwing/protocol';
 import type { ChangeBus } from './bus.ts';
 import type { ConversationId } from './conversation-id.ts';
+import { holeIdText } from './history/hole-id.ts';
 import type { MessageRow } from './history/messages.ts';
 import { keyAt, type OrderKey } from './history/order-key.ts';
 import type { Store } from './history/store.ts';
@@ -116,7 +117,7 @@ function holesOf(store: Store, conversation: number, within: Stretch): Placed[] 
       spot: { epoch, epochNumber, sequence: { era, number: from } },
       item: {
         kind: 'hole' as const,
-        id: `hole:${epochNumber}.${era}.${from}`,
+        id: holeIdText({ type: 'numbers', epoch, from: { era, number: from } }),
         count: to - from + 1,
         reason,
         range: { epoch: epochNumber, era, from, to },
@@ -126,7 +127,7 @@ function holesOf(store: Store, conversation: number, within: Stretch): Placed[] 
       spot: { epoch, epochNumber, sequence: { era: before.era, number: before.number - 0.5 } },
       item: {
         kind: 'hole' as const,
-        id: `hole:${epochNumber}.${party}.n${fromN}`,
+        id: holeIdText({ type: 'frames', epoch, party, fromN }),
         count: toN - fromN + 1,
         reason,
         range: null,

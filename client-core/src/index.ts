@@ -11,6 +11,7 @@ export type { HistoryOptions } from './history-query.ts';
 export type { InboxMessage } from './inbox.ts';
 export type { LiveQuery, QuerySnapshot } from './live-query.ts';
 export type { HistoryItem, Message, MessageSequence, MessageStatus } from './message.ts';
+export { traceCauses, type MessageTrace, type TraceCause } from './message-trace.ts';
 export type { Observable } from './observable.ts';
 export { createClient, generateStoreKey, openClient } from './open.ts';
 export type { CreateOptions, OpenOptions, StoreOptions } from './open.ts';

@@ -30,7 +30,7 @@ export type ChainHoleRow = {
 };
 
 /** Since when a hole is one, how often others were asked for it, and when they are next; null until that is drawn. */
-type HoleAge = { readonly sinceMs: number; readonly tries: number; readonly dueMs: number | null };
+export type HoleAge = { readonly sinceMs: number; readonly tries: number; readonly dueMs: number | null };
 
 /** Before and behind every sequence. */
 const FIRST: Sequence = { era: parseEra(1), number: -1 };
@@ -102,6 +102,30 @@ export class CoverageStore {
       to: integer(row, 'last'),
       reason: reasonOf(row),
     }));
+  }
+
+  /** The hole that a number is in, and its age. */
+  holeAt(epoch: number, { era, number }: Sequence): { reason: HoleReason; age: HoleAge } | undefined {
+    const row = this.#db.get(
+      'SELECT * FROM hole WHERE epoch = ? AND era = ? AND first <= ? AND last >= ?',
+      epoch,
+      era,
+      number,
+      number,
+    );
+    return row && { reason: reasonOf(row), age: ageOf(row) };
+  }
+
+  /** The hole without numbers that a frame of a device is in, and its age. */
+  chainHoleAt(epoch: number, party: number, n: number): { reason: HoleReason; age: HoleAge } | undefined {
+    const row = this.#db.get(
+      'SELECT * FROM chain_hole WHERE epoch = ? AND party = ? AND first_n <= ? AND last_n >= ?',
+      epoch,
+      party,
+      n,
+      n,
+    );
+    return row && { reason: reasonOf(row), age: ageOf(row) };
   }
 
   /** Makes these numbers one hole of its own reason, apart from its neighbours. A part that was a hole keeps its age. */

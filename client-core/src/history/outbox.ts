@@ -25,7 +25,15 @@ export type OutboxRow = {
   readonly failure: string | null;
   /** The person took it back after it was framed: its newest attempt is a void frame. */
   readonly cancelling: boolean;
+  /** Why it was not taken when it was tried last: a code of the relay, or `no_keys`. Null where nothing stood in its way. */
+  readonly refused: string | null;
+  /** How often it was not taken. */
+  readonly tries: number;
 };
+
+export function isFramed(row: OutboxRow): row is FramedRow {
+  return row.epoch !== null && row.n !== null && row.attempt !== null;
+}
 
 export type FramedRow = OutboxRow & { readonly epoch: number; readonly n: number; readonly attempt: number };
 
@@ -100,7 +108,7 @@ export class OutboxStore {
 
   frame(id: number, epoch: number, n: number, attempt: Attempt): void {
     this.#db.run(
-      `UPDATE outbox SET state = 'framed', epoch = ?, n = ?, attempt = ?, failure = NULL WHERE id = ?`,
+      `UPDATE outbox SET state = 'framed', epoch = ?, n = ?, attempt = ?, failure = NULL, refused = NULL WHERE id = ?`,
       epoch,
       n,
       attempt.attempt,
@@ -148,6 +156,27 @@ export class OutboxStore {
     this.#db.run('UPDATE outbox SET failure = ? WHERE id = ?', failure, id);
   }
 
+  /** The first row before this one in its conversation that was not taken, and is still to be. */
+  refusedBefore({ id, conversation }: OutboxRow): OutboxRow | undefined {
+    const row = this.#db.get(
+      `SELECT * FROM outbox WHERE conversation = ? AND id < ? AND state <> 'failed' AND refused IS NOT NULL
+       ORDER BY id LIMIT 1`,
+      conversation,
+      id,
+    );
+    return row && toRow(row);
+  }
+
+  /** Notes why a row was not taken, for those who ask. */
+  refuse(id: number, code: string): void {
+    this.#db.run('UPDATE outbox SET refused = ?, tries = tries + 1 WHERE id = ?', code, id);
+  }
+
+  /** Gives up what is queued of a conversation. */
+  failQueued(conversation: number, failure: string): void {
+    for (const { id } of this.queued(conversation, Number.MAX_SAFE_INTEGER)) this.fail(id, failure);
+  }
+
   /** Gives a row up: it keeps its content for a retry, and lets go of its n. */
   fail(id: number, failure: string): void {
     this.#db.run(
@@ -159,7 +188,10 @@ export class OutboxStore {
   }
 
   requeue(id: number): void {
-    this.#db.run(`UPDATE outbox SET state = 'queued', failure = NULL WHERE id = ? AND state = 'failed'`, id);
+    this.#db.run(
+      `UPDATE outbox SET state = 'queued', failure = NULL, refused = NULL, tries = 0 WHERE id = ? AND state = 'failed'`,
+      id,
+    );
   }
 
   remove(id: number): void {
@@ -195,6 +227,8 @@ function toRow(row: Row): OutboxRow {
     attempt: integerOrNull(row, 'attempt'),
     failure: textOrNull(row, 'failure'),
     cancelling: integer(row, 'cancelling') === 1,
+    refused: textOrNull(row, 'refused'),
+    tries: integer(row, 'tries'),
   };
 }
 

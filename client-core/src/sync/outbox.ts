@@ -10,12 +10,13 @@ import {
   type Rejected,
   type Sequence,
 } from '@waxwing/protocol';
-import type { FramedRow, OutboxRow } from '../history/outbox.ts';
+import { isFramed, type FramedRow, type OutboxRow } from '../history/outbox.ts';
 import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import type { Bundles } from './bundles.ts';
 import { Floors } from './floors.ts';
+import { noteNoKeys, noteRefusal } from './refusal.ts';
 import type { Framing } from './framing.ts';
 import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
@@ -81,6 +82,11 @@ export class Outbox {
       // Asked again between the end of the run and this.
       if (this.#again) this.pump();
     });
+  }
+
+  /** When a row is tried again, where it waits for a time. */
+  nextTryMs(id: number): number | undefined {
+    return this.#underway.nextTryMs(id);
   }
 
   /**
@@ -192,6 +198,7 @@ export class Outbox {
   }
 
   async #rejected(row: FramedRow, { code, retryAfterMs }: Rejected, floor: Sequence | undefined): Promise<void> {
+    noteRefusal(this.#context, row, code);
     if (code === 'mismatch') {
       if (await this.#renew(row)) this.#underway.end(row.id);
       else this.#underway.wait(row, RETRY_MS);
@@ -294,6 +301,7 @@ export class Outbox {
       };
     });
     if (framed === 0) {
+      noteNoKeys(this.#context, conversation);
       this.#underway.wakeAfter(RETRY_MS);
       return;
     }
@@ -326,16 +334,13 @@ export class Outbox {
 
   #cannotPrepare(conversation: number, peer: AccountId, why: 'missing' | 'later'): void {
     if (why === 'later') {
+      noteNoKeys(this.#context, conversation);
       const restMs = Math.max(...this.#framing.accountsOf(peer).map((account) => this.#contacts.restMs(account)));
       this.#underway.wakeAfter(Math.max(RETRY_MS, restMs));
       return;
     }
     const { store, bus } = this.#context;
-    store.transaction(() => {
-      for (const row of store.outbox.queued(conversation, Number.MAX_SAFE_INTEGER)) {
-        store.outbox.fail(row.id, 'unknown_recipient');
-      }
-    });
+    store.transaction(() => store.outbox.failQueued(conversation, 'unknown_recipient'));
     bus.tell({ conversations: new Set([conversation]), inbox: false });
   }
 
@@ -385,8 +390,4 @@ export class Outbox {
     this.#underway.endWaits();
     bus.tell({ conversations: new Set([row.conversation]), inbox: false });
   }
-}
-
-function isFramed(row: OutboxRow): row is FramedRow {
-  return row.epoch !== null && row.n !== null && row.attempt !== null;
 }

@@ -6,7 +6,7 @@ const OUTCOME_MS = 1_000;
 const OUTCOMES_MAX = 30;
 
 /** A wait that ends at a time; one without ends when another row is answered. */
-type Wait = { readonly cancel?: () => void };
+type Wait = { readonly cancel?: () => void; readonly dueMs?: number };
 
 /**
  * Which outbox rows have a submit under way, and which wait before they are submitted again: for another row's answer,
@@ -56,10 +56,13 @@ export class Underway {
       this.end(row.id);
       this.#wake();
     };
-    this.#waits.set(
-      row.id,
-      afterMs === undefined ? {} : { cancel: this.#context.timers.after(this.#jittered(afterMs), isOver) },
-    );
+    if (afterMs === undefined) {
+      this.#waits.set(row.id, {});
+      return;
+    }
+    const delayMs = this.#jittered(afterMs);
+    const dueMs = this.#context.clock.now() + delayMs;
+    this.#waits.set(row.id, { dueMs, cancel: this.#context.timers.after(delayMs, isOver) });
   }
 
   /**
@@ -71,6 +74,11 @@ export class Underway {
     this.#unsettled.set(row.id, times);
     if (times < OUTCOMES_MAX) this.wait(row, OUTCOME_MS);
     return times < OUTCOMES_MAX;
+  }
+
+  /** When the row is tried again, or else anything is. */
+  nextTryMs(id: number): number | undefined {
+    return this.#waits.get(id)?.dueMs ?? this.#next?.dueMs;
   }
 
   /** A row was answered: what waited for that may go. */

@@ -159,6 +159,19 @@ test('of what is told, nothing is claimed of messages that are here and not show
   expect(due?.watermark).toMatchObject({ kind: 'read', n: 2, except: [], frameHash: hashOf(2) });
 });
 
+test('of two that came late, one that was not marked is not told as read', async () => {
+  const parts = { store, bus: new ChangeBus(), closing: new AbortController().signal };
+  const talk = begin();
+  for (const at of [1, 3, 6]) place(talk, at);
+  giveUp(talk);
+  await markRead(parts, talk.conversation, undefined);
+  store.transaction(() => dueRead(store).forEach(({ told }) => told()));
+  for (const at of [2, 5]) place(talk, at);
+  await markRead(parts, talk.conversation, shown(talk)[1]?.messageId);
+  const [due] = dueRead(store);
+  expect(due?.watermark).toMatchObject({ n: nOf(6), except: [{ from: nOf(5), to: nOf(5) }] });
+});
+
 test('a mark while a watermark is on its way is told after it', async () => {
   const parts = { store, bus: new ChangeBus(), closing: new AbortController().signal };
   const talk = begin();
