@@ -1,4 +1,5 @@
 import type { LieName } from '../../test/simulation/plan.ts';
+import { keyBugs } from './key-bugs.ts';
 
 /**
  * A defence taken away: one edit of one source file. `test` names the tests that must turn red; else the simulation must, of
@@ -17,6 +18,7 @@ const storage = 'storage/src';
 const client = 'client-core/src';
 
 export const plantedBugs: readonly PlantedBug[] = [
+  ...keyBugs,
   {
     name: 'a known n is committed again',
     file: `${storage}/rules/commit.ts`,
@@ -141,8 +143,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a batch is lost with one envelope of it',
     file: `${client}/sync/inbound.ts`,
-    find: "if (result.type === 'failed') return this.#unread(envelope, result.reason);",
-    put: "if (result.type === 'failed') throw new Error(result.reason);",
+    find: 'const reason = holdReason(envelope, result.reason, this.#isKnown(envelope));',
+    put: "const reason = holdReason(envelope, result.reason, this.#isKnown(envelope));\n      if (reason === 'undecryptable') throw new Error(result.reason);",
     test: { file: 'test/scenario/client-unreadable.test.ts', name: '' },
   },
   {

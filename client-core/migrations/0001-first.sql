@@ -48,6 +48,19 @@ CREATE TABLE list_claim (
   hash_prefix BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What is thought of other accounts' identity keys. verified_key: the one whose safety number the person compared.
+-- former_key: the one before the last change, which was met at changed_at_ms, and the version of its last known list.
+-- was_verified: a key that the person had verified has changed; accepted: the person takes the key of now.
+CREATE TABLE trust (
+  account TEXT PRIMARY KEY,
+  verified_key BLOB,
+  changed_at_ms INTEGER,
+  former_key BLOB,
+  former_version INTEGER,
+  was_verified INTEGER NOT NULL DEFAULT 0,
+  accepted INTEGER NOT NULL DEFAULT 1
+) STRICT, WITHOUT ROWID;
+
 -- told_ms: when the other side was last told what this device holds. unread: how many of its messages are shown and unread.
 CREATE TABLE conversation (
   id INTEGER PRIMARY KEY,

@@ -35,8 +35,10 @@ import { createSentMessage } from './sent-message.ts';
 import type { LocalKeys } from './session/crypto.ts';
 import { UnitOfWork } from './session/unit-of-work.ts';
 import { SyncEngine } from './sync/engine.ts';
+import type { IdentityPolicy } from './sync/send-hold.ts';
 import type { KeyserverClient } from './transport/keyserver-client.ts';
 import { createRelayLink, type LinkState, type RelayLink } from './transport/relay-link.ts';
+import { createTrust, type SafetyNumber, type Trust } from './trust.ts';
 
 /** A device of an account, open on its file. */
 export type Client = {
@@ -71,6 +73,12 @@ export type Client = {
    * server. Rejects with `ClosedError`.
    */
   search(query: string, options?: SearchOptions): Promise<Page<SearchHit>>;
+  /**
+   * What to compare with a person, to know that nobody stands between. Needs the server only for an account that is not
+   * known yet; rejects with `UnknownUserError`, or `UnreachableError`.
+   */
+  safetyNumber(peer: AccountId): Promise<SafetyNumber>;
+  readonly trust: Trust;
   /** What happens from now on; what matters is also in the history. */
   events(): AsyncIterableIterator<ClientEvent>;
   /**
@@ -89,6 +97,7 @@ export function createClientOn(
   device: DeviceRow,
   generations: Generations,
   keyserver: KeyserverClient,
+  identityPolicy: IdentityPolicy = 'accept-and-warn',
 ): Client {
   const address: DeviceAddress = { account: device.account, device: device.device };
   const local: LocalKeys = {
@@ -105,7 +114,7 @@ export function createClientOn(
   const newId = (): MessageId => newMessageId(runtime);
   const connection = new Value<ConnectionState>(device.cloned ? { state: 'cloned' } : { state: 'offline' });
   const work = new UnitOfWork(store);
-  const context = { store, work, crypto, local, clock, timers, randomBytes, bus, events };
+  const context = { store, work, crypto, local, clock, timers, randomBytes, bus, events, identityPolicy };
   const engine = new SyncEngine(context, keyserver, newId, {
     ready: () => generations.confirm(),
     caughtUp: () => connection.set({ state: 'online' }),
@@ -243,6 +252,13 @@ export function createClientOn(
         );
       }
     },
+    ...createTrust({
+      store,
+      crypto,
+      contacts: engine.contacts,
+      closing: closing.signal,
+      accepted: (account) => engine.accepted(account),
+    }),
     conversations: () => createConversationsQuery(parts),
     inbox: (options) =>
       new InboxReader({ store, bus, closing: closing.signal }, options?.consumer ?? DEFAULT_CONSUMER, (row) => {

@@ -20,6 +20,10 @@ export const clientErrors = {
   },
   id_taken: { retry: 'never', meaning: 'The message id was used with another content or conversation.' },
   unknown_message: { retry: 'never', meaning: 'No such message or hole here.' },
+  safety_number_changed: {
+    retry: 'never',
+    meaning: 'The safety number is not the one of now: a key has changed since, or it is that of another account.',
+  },
   cancelled: { retry: 'never', meaning: 'The message was cancelled before it left.' },
   server_fault: { retry: 'retry', meaning: 'The server gave an answer that its contract does not know.' },
 } as const satisfies Record<string, { readonly retry: RetryClass; readonly meaning: string }>;

@@ -7,7 +7,7 @@ import { parseHoleId, type HoleId } from './history/hole-id.ts';
 import type { MessageRow } from './history/messages.ts';
 import type { OutboxRow } from './history/outbox.ts';
 import type { Store } from './history/store.ts';
-import { sentStatus } from './message.ts';
+import { statusReader } from './message.ts';
 import { traceCauses, type MessageTrace, type TraceCause } from './message-trace.ts';
 import { unlessMalformed } from './sync/unless-malformed.ts';
 
@@ -71,7 +71,7 @@ function find(id: string, parts: ExplainParts): Found | undefined {
 function inHistory(store: Store, message: MessageRow): Found {
   const sinceMs = message.serverTimeMs;
   if (message.own) {
-    const { state } = sentStatus(store, message);
+    const { state } = statusReader(store)(message);
     return { state, sinceMs, cause: state === 'sent' ? 'awaiting_delivery' : 'none' };
   }
   const cause = message.inbox === null ? 'held_back' : message.late ? 'late' : 'none';

@@ -7,6 +7,7 @@ import { Generations } from './history/generations.ts';
 import { openStore, type Store } from './history/store.ts';
 import { prepareAccount, register } from './registration.ts';
 import type { Runtime } from './runtime.ts';
+import type { IdentityPolicy } from './sync/send-hold.ts';
 import { systemRuntime } from './system-runtime.ts';
 import { createKeyserverClient, deviceTokens, type KeyserverClient } from './transport/keyserver-client.ts';
 
@@ -19,6 +20,8 @@ export type CreateOptions = {
   readonly store: StoreOptions;
   /** `nick.NN`; a bare `nick` means `nick.01`. The server keeps only its hash, which can confirm a guess. */
   readonly username?: string;
+  /** What a contact's changed identity key means; `accept-and-warn` where it is not given. */
+  readonly identityPolicy?: IdentityPolicy;
   readonly runtime?: Partial<Runtime>;
 };
 
@@ -26,6 +29,8 @@ export type OpenOptions = {
   readonly store: StoreOptions;
   /** The server's new origin, where it moved. */
   readonly server?: string | URL;
+  /** What a contact's changed identity key means; `accept-and-warn` where it is not given. */
+  readonly identityPolicy?: IdentityPolicy;
   readonly runtime?: Partial<Runtime>;
 };
 
@@ -46,7 +51,7 @@ export async function createClient(options: CreateOptions): Promise<Client> {
     const generations = new Generations(store, runtime.randomBytes);
     const keyserver = keyserverOf(store, runtime, device, generations);
     await register(store, runtime, keyserver, device);
-    return createClientOn(store, runtime, device, generations, keyserver);
+    return createClientOn(store, runtime, device, generations, keyserver, options.identityPolicy);
   } catch (error) {
     store.close();
     throw error;
@@ -69,7 +74,7 @@ export function openClient(options: OpenOptions): Promise<Client> {
       const device = options.server === undefined ? kept : moved(store, kept, new URL(options.server).origin);
       const generations = new Generations(store, runtime.randomBytes);
       const keyserver = keyserverOf(store, runtime, device, generations);
-      return createClientOn(store, runtime, device, generations, keyserver);
+      return createClientOn(store, runtime, device, generations, keyserver, options.identityPolicy);
     } catch (error) {
       store.close();
       throw error;

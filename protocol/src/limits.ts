@@ -113,6 +113,7 @@ export const limits = {
   searchHitsDefault: 20,
   searchHitsMax: 200,
   searchSnippetMaxLength: 160,
+  formerIdentityMs: DAY,
   nicknameMinLength: 3,
   nicknameMaxLength: 32,
   sequenceHoldMs: 2 * SECOND,

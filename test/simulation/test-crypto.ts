@@ -4,7 +4,7 @@ import { addressKey, decodeSubmitBody, isPublicKey, type DeviceAddress, type Ran
 import type { Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { agree } from '../../client-core/src/session/identity.ts';
-import type { CryptoChange, CryptoView } from '../../client-core/src/session/crypto.ts';
+import type { CryptoChange, CryptoView, LocalKeys, Peer } from '../../client-core/src/session/crypto.ts';
 
 /** Skipped keys that a session remembers, as libsignal's. */
 const SKIPPED = 2_000;
@@ -15,6 +15,8 @@ const ONE_TIME_KEYS = 24;
 /** One direction-free session: who started it is told by `pending`, what was read by `read`. */
 type Session = {
   readonly id: string;
+  /** The identity keys that it is between. */
+  readonly between: string;
   next: number;
   read: number[];
   /** The prekeys that its first messages name, until the peer has answered. */
@@ -124,14 +126,14 @@ export function createTestCrypto(random: RandomBytes): Crypto {
         },
       };
     },
-    hasSession: (view, peer) => load(view, peer)?.current !== undefined,
-    startSession(_local, view, peer, bundle) {
+    hasSession: (local, view, peer) => load(view, peer.address)?.current?.between === between(local, peer),
+    startSession(local, view, peer, bundle) {
       if (bundle.device !== peer.address.device) return Promise.resolve({ type: 'refused', reason: 'bad_bundle' });
       const before = load(view, peer.address);
       const base = hex(random(16));
       const oneTime = bundle.oneTimeKey?.id;
       const pending = { kyber: bundle.kyberKey.id, base, ...(oneTime !== undefined && { oneTime }) };
-      const current: Session = { id: base, next: 1, read: [], pending };
+      const current: Session = { id: base, between: between(local, peer), next: 1, read: [], pending };
       const changes = [save(peer.address, { current, archived: archive(before) })];
       return Promise.resolve({ type: 'started', changes });
     },
@@ -142,7 +144,7 @@ export function createTestCrypto(random: RandomBytes): Crypto {
     encrypt(local, view, peer, plaintext) {
       const sessions = load(view, peer.address);
       const current = sessions?.current;
-      if (!current) return Promise.resolve({ type: 'no_session' });
+      if (!sessions || current?.between !== between(local, peer)) return Promise.resolve({ type: 'no_session' });
       const side = addressKey(local.address);
       const text = hex(plaintext);
       const counter = current.next;
@@ -169,9 +171,12 @@ export function createTestCrypto(random: RandomBytes): Crypto {
       if (kind === 'sender_key') return failed('unsupported_kind');
       const sessions = load(view, peer.address) ?? { current: undefined, archived: [] };
       if (kind === 'session' && !sessions.current && sessions.archived.length === 0) return failed('no_session');
-      const message = open(ciphertext, macKey(local.identityKeyPair, peer.identityKey));
+      const former = kind === 'session' ? peer.formerKey : undefined;
+      const message = [peer.identityKey, ...(former ? [former] : [])]
+        .map((identityKey) => open(ciphertext, macKey(local.identityKeyPair, identityKey)))
+        .find((one) => one !== undefined);
       if (!message || message.side === addressKey(local.address)) return failed('invalid');
-      if (message.identity !== hex(peer.identityKey)) {
+      if (message.identity !== hex(peer.identityKey) && !(former && message.identity === hex(former))) {
         return Promise.resolve({ type: 'failed' as const, reason: 'untrusted_identity' as const });
       }
       const changes: CryptoChange[] = [];
@@ -187,7 +192,7 @@ export function createTestCrypto(random: RandomBytes): Crypto {
         if (last[0] === 0) changes.push({ kind: 'kyber_prekey', key: String(pending.kyber) });
         else if (view.get('used_base_key', `${pending.kyber}.${pending.base}`)) return failed('replayed_prekey');
         else changes.push({ kind: 'used_base_key', key: `${pending.kyber}.${pending.base}`, bytes: Uint8Array.of(1) });
-        session = { id: message.session, next: 1, read: [] };
+        session = { id: message.session, between: between(local, peer), next: 1, read: [] };
       }
       const newest = session.read.at(-1) ?? 0;
       if (session.read.includes(message.counter) || message.counter < newest - SKIPPED) return failed('duplicate');
@@ -228,6 +233,12 @@ function quickSignToken(): Crypto['signToken'] {
     keys.set(name, key);
     return sign(null, message, key);
   };
+}
+
+/** The identity keys of both sides as they are now. */
+function between(local: LocalKeys, peer: Peer): string {
+  const own = IdentityKeyPair.deserialize(Uint8Array.from(local.identityKeyPair)).publicKey.serialize();
+  return `${hex(own)}/${hex(peer.identityKey)}`;
 }
 
 function archive(before: Sessions | undefined): Session[] {

@@ -11,6 +11,7 @@ import {
   type Crypto,
   type HttpRequest,
   type HttpResponse,
+  type IdentityPolicy,
   type Runtime,
   type SendHttp,
 } from '@waxwing/client-core';
@@ -32,6 +33,8 @@ export type TestClient = {
   readonly key: Uint8Array;
   readonly link: ClientLink;
   readonly runtime: Runtime;
+  /** What the client is opened with by `reopen`. */
+  identityPolicy: IdentityPolicy;
   /** What an HTTP exchange becomes. */
   http: (request: HttpRequest, send: SendHttp) => Promise<HttpResponse>;
   /** Called before each decryption, which waits for it. */
@@ -177,6 +180,7 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
       path: join(folder, `${id}.db`),
       key: new Uint8Array(32).fill(id),
       link,
+      identityPolicy: 'accept-and-warn' as IdentityPolicy,
       http: (request: HttpRequest, forward: SendHttp) => forward(request),
       beforeDecrypt: (): Promise<void> | void => undefined,
       alterFrame: (frame: Uint8Array) => frame,
@@ -255,7 +259,7 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
         }),
       });
       device.store = store;
-      device.client = createClientOn(store, own, row, generations, keyserverClient);
+      device.client = createClientOn(store, own, row, generations, keyserverClient, device.identityPolicy);
       listen(device);
     },
     run,

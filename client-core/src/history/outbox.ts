@@ -31,11 +31,11 @@ export type OutboxRow = {
   readonly tries: number;
 };
 
+export type FramedRow = OutboxRow & { readonly epoch: number; readonly n: number; readonly attempt: number };
+
 export function isFramed(row: OutboxRow): row is FramedRow {
   return row.epoch !== null && row.n !== null && row.attempt !== null;
 }
-
-export type FramedRow = OutboxRow & { readonly epoch: number; readonly n: number; readonly attempt: number };
 
 /** One attempt of a framed row: the frame of this kind, and the submit body's bytes. */
 export type Attempt = {

@@ -16,6 +16,7 @@ import { ReadMarkStore } from './read-marks.ts';
 import { ReceiptStore } from './receipts.ts';
 import { RepairStore } from './repairs.ts';
 import { SearchStore } from './search.ts';
+import { TrustStore } from './trust.ts';
 
 /** Everything a device keeps, by noun. Writes belong in `transaction`. */
 export type Store = {
@@ -36,6 +37,7 @@ export type Store = {
   readonly consumers: ConsumerStore;
   readonly claims: ClaimStore;
   readonly alerts: AlertStore;
+  readonly trust: TrustStore;
   /**
    * Runs `work` in one transaction: all of it is durable when this returns, or nothing of it happened. What comes again by
    * itself need not be `synced`: then a power cut may undo it, until the next commit that is.
@@ -64,6 +66,7 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     consumers: new ConsumerStore(db),
     claims: new ClaimStore(db),
     alerts: new AlertStore(db),
+    trust: new TrustStore(db),
     transaction: (work, durability) => db.transaction(work, durability),
     close: () => db.close(),
   };

@@ -1,4 +1,11 @@
-import type { CiphertextKind, DeviceAddress, DeviceBundleJson, PrekeysJson, UsernameJson } from '@waxwing/protocol';
+import type {
+  AccountId,
+  CiphertextKind,
+  DeviceAddress,
+  DeviceBundleJson,
+  PrekeysJson,
+  UsernameJson,
+} from '@waxwing/protocol';
 
 /** What the crypto keeps between calls, each entry opaque bytes under a text key. */
 export type CryptoKind = 'session' | 'prekey' | 'signed_prekey' | 'kyber_prekey' | 'used_base_key';
@@ -18,7 +25,18 @@ export type LocalKeys = {
 };
 
 /** A device to talk to, with the identity key of its account's verified list: the only key that is trusted for it. */
-export type Peer = { readonly address: DeviceAddress; readonly identityKey: Uint8Array };
+export type Peer = {
+  readonly address: DeviceAddress;
+  readonly identityKey: Uint8Array;
+  /** The account's key before, while mail in sessions with it is still read. Nothing is begun or encrypted under it. */
+  readonly formerKey?: Uint8Array;
+};
+
+/** An account as it takes part in a safety number. */
+export type PublicIdentity = { readonly account: AccountId; readonly identityKey: Uint8Array };
+
+/** 60 decimal digits, the same on both sides, and bytes for the other side to scan. */
+export type NumericFingerprint = { readonly digits: string; readonly scannable: Uint8Array };
 
 /** Why a ciphertext could not be read. `duplicate` also means older than the ratchet's skipped keys reach. */
 export type DecryptFailure =
@@ -64,6 +82,10 @@ export type Crypto = {
   agree(keyPair: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
   /** HKDF-SHA256 without salt. */
   derive(secret: Uint8Array, info: Uint8Array, length: number): Uint8Array;
+  /** What two accounts compare to know that nobody stands between them. The keys are those of verified lists. */
+  fingerprint(own: PublicIdentity, peer: PublicIdentity): NumericFingerprint;
+  /** Whether bytes that were scanned are the other side's of this one; false too for bytes that are none. */
+  isOtherSide(scannable: Uint8Array, shown: Uint8Array): boolean;
 
   /** New one-time keys of both kinds, `count` each, under ids from `firstId` up. */
   createOneTimeKeys(
@@ -79,7 +101,8 @@ export type Crypto = {
     nowMs: number,
   ): { changes: CryptoChange[]; upload: Required<Pick<PrekeysJson, 'signedPrekey' | 'lastResortKyber'>> };
 
-  hasSession(view: CryptoView, peer: DeviceAddress, nowMs: number): boolean;
+  /** Whether a message can be encrypted now: in a session between the identity keys that both sides have now. */
+  hasSession(local: LocalKeys, view: CryptoView, peer: Peer, nowMs: number): boolean;
   /** Sets a session up from a bundle whose device was checked against the verified list. */
   startSession(
     local: LocalKeys,
@@ -92,7 +115,7 @@ export type Crypto = {
   archiveSession(view: CryptoView, peer: DeviceAddress): CryptoChange[];
   encrypt(local: LocalKeys, view: CryptoView, peer: Peer, plaintext: Uint8Array, nowMs: number): Promise<Encrypted>;
   /**
-   * Reads a ciphertext. A one-time key that set the session up is removed among the changes; a base key that used the
+   * Reads a ciphertext; in a session that exists also one under the peer's former key. A one-time key that set the session up is removed among the changes; a base key that used the
    * last-resort key is remembered among them and refused when it comes again (`replayed_prekey`).
    */
   decrypt(

@@ -2,6 +2,7 @@ import { hkdf } from '@signalapp/libsignal-client';
 import type { RandomBytes } from '@waxwing/protocol';
 import nacl from 'tweetnacl';
 import type { Crypto } from './crypto.ts';
+import { fingerprint, isOtherSide } from './fingerprint.ts';
 import { agree, createIdentity, signIdentity, verifyIdentity } from './identity.ts';
 import { native } from './native.ts';
 import { createOneTimeKeys, createRepeatedKeys } from './prekeys.ts';
@@ -33,6 +34,8 @@ export function createLibsignalCrypto(random: RandomBytes): Crypto {
     verifyIdentity,
     agree,
     derive: (secret, info, length) => hkdf(length, native(secret), native(info), null),
+    fingerprint,
+    isOtherSide,
     createOneTimeKeys,
     createRepeatedKeys,
     hasSession,

@@ -1,7 +1,7 @@
 /**
  * libsignal's session record as bytes: what its library does not say of it, and the bounds that it does not set. Source of
  * the format: `storage.proto` of libsignal, RecordStructure {1: current session, 2: previous sessions, newest first},
- * SessionStructure {7: receiver chains}, Chain {1: ratchet key, 3: {1: index}}; of a message: `wire.proto`, SignalMessage
+ * SessionStructure {2: own identity key, 3: the peer's, 7: receiver chains}, Chain {1: ratchet key, 3: {1: index}}; of a message: `wire.proto`, SignalMessage
  * {1: ratchet key} between a version byte and 8 bytes of MAC.
  */
 import { limits, sameBytes } from '@waxwing/protocol';
@@ -11,6 +11,7 @@ type Field = { readonly number: number; readonly value: number; readonly bytes: 
 const NONE = new Uint8Array(0);
 const MAC_BYTES = 8;
 const [CURRENT, PREVIOUS, RECEIVER_CHAIN] = [1, 2, 7];
+const [OWN_IDENTITY, PEER_IDENTITY] = [2, 3];
 const [CHAIN_RATCHET_KEY, CHAIN_KEY, CHAIN_INDEX] = [1, 3, 1];
 const MESSAGE_RATCHET_KEY = 1;
 const INNER_MESSAGE = 4;
@@ -26,6 +27,15 @@ export function readSessionRecord(record: Uint8Array): SessionStates {
     current: fields.findLast(({ number }) => number === CURRENT)?.bytes,
     previous: fields.flatMap(({ number, bytes }) => (number === PREVIOUS ? [bytes] : [])),
   };
+}
+
+/** The identity keys that the current session is between; undefined where there is none. */
+export function sessionIdentities(record: Uint8Array): { own: Uint8Array; peer: Uint8Array } | undefined {
+  const { current } = readSessionRecord(record);
+  const fields = current && readFields(current);
+  const key = (wanted: number) => fields?.findLast(({ number }) => number === wanted)?.bytes;
+  const [own, peer] = [key(OWN_IDENTITY), key(PEER_IDENTITY)];
+  return own && peer && { own, peer };
 }
 
 export function writeSessionRecord({ current, previous }: SessionStates): Uint8Array {

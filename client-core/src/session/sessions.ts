@@ -1,6 +1,7 @@
 import {
   CiphertextMessageType,
   ErrorCode,
+  IdentityKeyPair,
   KEMPublicKey,
   LibSignalErrorBase,
   PreKeyBundle,
@@ -16,6 +17,7 @@ import {
 import {
   addressKey,
   isPublicKey,
+  sameBytes,
   type CiphertextKind,
   type DeviceAddress,
   type DeviceBundleJson,
@@ -32,7 +34,14 @@ import type {
 } from './crypto.ts';
 import { isReduced } from './identity.ts';
 import { native, nativeAddress, unlessRefused } from './native.ts';
-import { boundedSessionRecord, innerMessage, isFirstMessageTooFar, rejoined, statesFor } from './session-record.ts';
+import {
+  boundedSessionRecord,
+  innerMessage,
+  isFirstMessageTooFar,
+  rejoined,
+  sessionIdentities,
+  statesFor,
+} from './session-record.ts';
 import { StagedCall } from './staged-call.ts';
 import {
   StagedIdentities,
@@ -47,9 +56,16 @@ function loadSession(view: CryptoView, peer: DeviceAddress): SessionRecord | und
   return bytes && SessionRecord.deserialize(native(bytes));
 }
 
-/** Whether a message can be encrypted now. A session that the peer never answered stops being usable after libsignal's 30 days. */
-export function hasSession(view: CryptoView, peer: DeviceAddress, nowMs: number): boolean {
-  return loadSession(view, peer)?.hasCurrentState(new Date(nowMs)) ?? false;
+/**
+ * Whether a message can be encrypted now. A session that the peer never answered stops being usable after libsignal's 30
+ * days; one between other identity keys than those of now only reads.
+ */
+export function hasSession(local: LocalKeys, view: CryptoView, peer: Peer, nowMs: number): boolean {
+  const record = view.get('session', addressKey(peer.address));
+  if (!record || !SessionRecord.deserialize(native(record)).hasCurrentState(new Date(nowMs))) return false;
+  const between = sessionIdentities(record);
+  const own = IdentityKeyPair.deserialize(native(local.identityKeyPair)).publicKey.serialize();
+  return between !== undefined && sameBytes(between.own, own) && sameBytes(between.peer, peer.identityKey);
 }
 
 /** No change where there is no session. */
@@ -126,7 +142,7 @@ export async function encrypt(
   plaintext: Uint8Array,
   nowMs: number,
 ): Promise<Encrypted> {
-  if (!hasSession(view, peer.address, nowMs)) return { type: 'no_session' };
+  if (!hasSession(local, view, peer, nowMs)) return { type: 'no_session' };
   const call = new StagedCall(view);
   try {
     const message = await signalEncrypt(
@@ -160,9 +176,10 @@ export async function decrypt(
   ciphertext: Uint8Array,
 ): Promise<Decrypted> {
   if (kind === 'sender_key') return { type: 'failed', reason: 'unsupported_kind' };
-  return kind === 'session'
-    ? readSessionMessage(local, view, peer, native(ciphertext))
-    : readPrekeyMessage(local, view, peer, native(ciphertext));
+  if (kind === 'session') return readSessionMessage(local, view, peer, native(ciphertext));
+  // Nothing begins under a former key: others may have it by now.
+  const { address, identityKey } = peer;
+  return readPrekeyMessage(local, view, { address, identityKey }, native(ciphertext));
 }
 
 async function readSessionMessage(

@@ -1,4 +1,5 @@
 import {
+  Direction,
   IdentityChange,
   IdentityKeyPair,
   IdentityKeyStore,
@@ -85,8 +86,13 @@ export class StagedIdentities extends IdentityKeyStore {
     return this.#call.run(() => IdentityChange.NewOrUnchanged);
   }
 
-  override isTrustedIdentity(name: ProtocolAddress, key: PublicKey): Promise<boolean> {
-    return this.#call.run(() => isPeer(name, this.#peer) && sameBytes(key.serialize(), this.#peer.identityKey));
+  override isTrustedIdentity(name: ProtocolAddress, key: PublicKey, direction: Direction): Promise<boolean> {
+    return this.#call.run(() => {
+      if (!isPeer(name, this.#peer)) return false;
+      const { identityKey, formerKey } = this.#peer;
+      const isFormer = direction === Direction.Receiving && formerKey && sameBytes(key.serialize(), formerKey);
+      return sameBytes(key.serialize(), identityKey) || isFormer === true;
+    });
   }
 
   override getIdentity(name: ProtocolAddress): Promise<PublicKey | null> {

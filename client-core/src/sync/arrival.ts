@@ -1,4 +1,5 @@
 import {
+  addressKey,
   decodeContent,
   decodeEnvelope,
   decodeFrame,
@@ -8,7 +9,9 @@ import {
   type Frame,
   type SequencedEnvelope,
 } from '@waxwing/protocol';
+import type { HeldReason } from '../history/held.ts';
 import type { NewMessage } from '../history/messages.ts';
+import type { DecryptFailure } from '../session/crypto.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 
 /** The latest time that a JavaScript Date can be; what relays and senders say may be any number. */
@@ -31,6 +34,24 @@ export function readFrame(bytes: Uint8Array): Frame | undefined {
     if (frame.kind === frameKinds.content) decodeContent(frame.body);
     return frame;
   });
+}
+
+/**
+ * Why an envelope that could not be read is held; undefined for one that need not be. Another identity key than the
+ * list's is one of a newer list, but in an epoch that is here: every key has its own, so that mail is of a key before.
+ */
+export function holdReason(envelope: Envelope, failure: DecryptFailure, isKnown: boolean): HeldReason | undefined {
+  // A direct message has no number: one that was read before, and comes again, leaves nothing to hold.
+  if (envelope.type === 'direct' && failure === 'duplicate') return undefined;
+  const isOld = envelope.type === 'sequenced' && isKnown;
+  return failure === 'untrusted_identity' && !isOld ? 'unlisted device' : 'undecryptable';
+}
+
+/** Whether both are the same n of one device under one handle. */
+export function isSamePlace(a: Envelope, b: SequencedEnvelope): boolean {
+  return (
+    a.type === 'sequenced' && a.handle === b.handle && a.n === b.n && addressKey(a.sender) === addressKey(b.sender)
+  );
 }
 
 /** What of a frame is not what its envelope says, or undefined. */

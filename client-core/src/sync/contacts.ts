@@ -9,7 +9,7 @@ import {
   type ListedDevice,
 } from '@waxwing/protocol';
 import type { KeptList } from '../history/device-lists.ts';
-import type { Peer } from '../session/crypto.ts';
+import type { CryptoView, Peer } from '../session/crypto.ts';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import { noteAlarm, type Alarm } from './alarm.ts';
 import type { SyncContext } from './context.ts';
@@ -17,6 +17,7 @@ import type { Bundles } from './bundles.ts';
 import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
 import { checkList } from './list-check.ts';
 import { settleListClaim, splitList } from './list-gossip.ts';
+import { sendHold, type SendHold } from './send-hold.ts';
 import { tellFull } from './told.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 
@@ -76,6 +77,29 @@ export class Contacts {
     const kept = this.list(address.account);
     if (!kept?.list.devices.some(({ device }) => device === address.device)) return undefined;
     return { address, identityKey: kept.list.identityKey };
+  }
+
+  /** The same, to read what the device sent: for a while also in sessions with the account's key before. */
+  sender(address: DeviceAddress): Peer | undefined {
+    const peer = this.peer(address);
+    const change = peer && this.#context.store.trust.change(address.account);
+    if (!change || this.#context.clock.now() - change.atMs >= limits.formerIdentityMs) return peer;
+    // A device that came with the new key, or after it, never had the one before.
+    const isInBoth = (this.device(address)?.addedIn ?? Infinity) <= change.former.version;
+    return isInBoth ? { ...peer, formerKey: change.former.key } : peer;
+  }
+
+  /** Whether a message can be encrypted for a device as its list is now. */
+  hasSession(view: CryptoView, address: DeviceAddress): boolean {
+    const { crypto, local, clock } = this.#context;
+    const peer = this.peer(address);
+    return peer !== undefined && crypto.hasSession(local, view, peer, clock.now());
+  }
+
+  /** Why nothing may be encrypted for an account now. */
+  sendHold(account: AccountId): SendHold | undefined {
+    const { store, identityPolicy } = this.#context;
+    return sendHold(store, identityPolicy, account);
   }
 
   /** The devices of an account that a message goes to: all, but for this device itself. */
@@ -205,7 +229,7 @@ export class Contacts {
   }
 
   #verify(account: AccountId, encoded: string, known: number): Fetched {
-    const { store, crypto, events } = this.#context;
+    const { store, crypto, events, local, clock } = this.#context;
     const signed = unlessMalformed(() => decodeSignedDeviceList(Buffer.from(encoded, 'base64url')));
     const kept = this.list(account);
     const check = signed
@@ -227,6 +251,10 @@ export class Contacts {
         const next = { signed, list: check.list };
         const splits = store.transaction(() => {
           store.lists.put(next);
+          if (kept && check.identityChanged && account !== local.address.account) {
+            const former = { key: kept.list.identityKey, version: kept.list.version };
+            store.trust.changed(account, former, clock.now());
+          }
           return settleListClaim(store, account, next);
         });
         this.#kept.set(account, next);

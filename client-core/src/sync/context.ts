@@ -4,6 +4,7 @@ import type { EventHub } from '../events.ts';
 import type { Store } from '../history/store.ts';
 import type { Crypto, LocalKeys } from '../session/crypto.ts';
 import type { UnitOfWork } from '../session/unit-of-work.ts';
+import type { IdentityPolicy } from './send-hold.ts';
 
 /** What the parts of the sync engine share. */
 export type SyncContext = {
@@ -16,4 +17,5 @@ export type SyncContext = {
   readonly randomBytes: RandomBytes;
   readonly bus: ChangeBus;
   readonly events: EventHub;
+  readonly identityPolicy: IdentityPolicy;
 };

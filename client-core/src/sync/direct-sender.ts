@@ -56,7 +56,8 @@ export class DirectSender {
   ): Promise<Sent> {
     const { work, clock } = this.#context;
     const link = this.#link;
-    if (link === undefined) return 'lost';
+    // What cannot be said now is made anew when it is due again.
+    if (link === undefined || this.#contacts.sendHold(account)) return 'lost';
     const messageId = this.#newId();
     const renew = o.renew ?? [];
     const make = (bundles: Bundles) =>

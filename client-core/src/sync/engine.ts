@@ -1,6 +1,8 @@
 import {
   limits,
+  type AccountId,
   type Deliver,
+  type DeviceAddress,
   type Frame,
   type Handle,
   type Mark,
@@ -75,6 +77,7 @@ export class SyncEngine {
       received: () => this.#receipts.schedule(),
       frameRead: (frame, placing) => this.#takeList(frame, placing),
       directFrame: (frame, placing) => this.#takeDirect(frame, placing),
+      unlisted: (sender) => this.#fetchListOf(sender),
       drained: () => this.#beside(() => this.#caughtUp()),
     });
     context.bus.subscribe(({ conversations }) => {
@@ -118,6 +121,14 @@ export class SyncEngine {
   /** Something was marked read. */
   marked(): void {
     if (!this.#stopped) this.#receipts.schedule();
+  }
+
+  /** The person takes an account as it is: what waited for that goes. */
+  accepted(account: AccountId): void {
+    const conversation = this.#context.store.conversations.byPeer(account)?.id;
+    if (conversation !== undefined) this.#context.bus.tell({ conversations: new Set([conversation]), inbox: false });
+    this.outbox.released();
+    this.#receipts.connected();
   }
 
   committed(): Position | undefined {
@@ -244,14 +255,16 @@ export class SyncEngine {
     if (contradiction) placing.alarm({ ...frame.sender, what: 'a receipt for another frame' });
   }
 
+  #fetchListOf(sender: DeviceAddress): void {
+    this.#beside(async () => {
+      await this.contacts.fetchFor(sender);
+    });
+  }
+
   #takeList(frame: Frame, placing: Placing): void {
     const { store } = this.#context;
     if (!takeListClaim(store, this.contacts.list(frame.sender.account), frame, placing)) return;
     // Asked for after the transaction that this runs in.
-    queueMicrotask(() => {
-      this.#beside(async () => {
-        await this.contacts.fetchFor(frame.sender);
-      });
-    });
+    queueMicrotask(() => this.#fetchListOf(frame.sender));
   }
 }

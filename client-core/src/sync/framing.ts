@@ -79,7 +79,8 @@ export class Framing {
   /**
    * Encrypts a frame for every device of the account, and names the own account. Devices that `kept` has a ciphertext
    * for, under the same registration, keep it byte for byte; with `only`, other devices are left out, as a direct
-   * submit may. Undefined where a session is missing and no bundle is here.
+   * submit may. Undefined where a session is missing and no bundle is here, and where nothing may be encrypted for one
+   * of the accounts.
    */
   async body(
     overlay: Overlay,
@@ -93,7 +94,7 @@ export class Framing {
     const recipients: Recipient[] = [];
     for (const account of accounts) {
       const list = this.#contacts.list(account);
-      if (list === undefined) return undefined;
+      if (list === undefined || this.#contacts.sendHold(account)) return undefined;
       const before = kept.find((recipient) => recipient.account === account)?.devices ?? [];
       const devices: RecipientDevice[] = [];
       for (const { device, registrationId } of this.#contacts.recipients(account)) {
@@ -106,6 +107,17 @@ export class Framing {
       recipients.push({ account, listVersion: list.list.version, devices });
     }
     return encodeSubmitBody({ change: false, visible, urgent: visible, recipients });
+  }
+
+  /** Sees to lists and, for devices without a session, bundles: what framing for both accounts needs from the network. */
+  async prepare(peer: AccountId): Promise<Bundles | 'missing' | 'later'> {
+    const { store } = this.#context;
+    const lacks = (account: AccountId) =>
+      !this.#contacts.list(account) ||
+      this.#contacts
+        .recipients(account)
+        .some(({ device }) => !this.#contacts.hasSession(store.crypto, { account, device }));
+    return this.#contacts.fetchAllBundles(this.accountsOf(peer).filter(lacks));
   }
 
   /** The accounts of a conversation's submit: the peer and the own account, each once. */
@@ -129,7 +141,7 @@ export class Framing {
     const peer = this.#contacts.peer({ account, device });
     if (peer === undefined) return undefined;
     const nowMs = clock.now();
-    if (!crypto.hasSession(overlay, peer.address, nowMs)) {
+    if (!crypto.hasSession(local, overlay, peer, nowMs)) {
       const bundle = bundles.get(addressKey(peer.address));
       if (bundle === undefined) return undefined;
       const started = await crypto.startSession(local, overlay, peer, bundle, nowMs);

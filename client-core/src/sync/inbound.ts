@@ -1,10 +1,10 @@
 import {
-  addressKey,
   frameHash,
   limits,
   sameBytes,
   type AccountId,
   type Deliver,
+  type DeviceAddress,
   type Envelope,
   type Frame,
   type Position,
@@ -12,12 +12,11 @@ import {
 } from '@waxwing/protocol';
 import type { EpochRow } from '../history/conversations.ts';
 import type { HeldReason } from '../history/held.ts';
-import type { DecryptFailure } from '../session/crypto.ts';
 import type { Overlay } from '../session/overlay.ts';
 import type { Alarm } from './alarm.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
+import { holdReason, isSamePlace, mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
 import type { DirectEpoch } from './direct-epoch.ts';
 import { tellFull, tellPlaced } from './told.ts';
 import { Placing, type PlacedFrame } from './placing.ts';
@@ -56,6 +55,8 @@ export type InboundEvents = {
   frameRead(frame: Frame, placing: Placing): void;
   /** A direct frame of a kind other than content. Called within the transaction, with what it may place frames by. */
   directFrame(frame: Frame, placing: Placing): void;
+  /** What its list has not is under this device's name: the device, or another identity key. It is held; there may be a newer list. */
+  unlisted(sender: DeviceAddress): void;
   /** The mailbox was read to its end, and all of it is durable. */
   drained(): void;
 };
@@ -189,6 +190,7 @@ export class Inbound {
       tellPlaced(this.#context, done.placing);
       if (done.received) this.#events.received();
       for (const account of done.newSessions) void this.retryHeld(account);
+      for (const sender of done.unlisted) this.#events.unlisted(sender);
       return taken;
     } catch (error) {
       tellFull(this.#context, error);
@@ -206,14 +208,17 @@ export class Inbound {
       return { type: 'skip' };
     }
     if (heldId === undefined && store.held.has(sender, ciphertextHash)) return { type: 'skip' };
-    const peer = this.#contacts.peer(sender);
+    const peer = this.#contacts.sender(sender);
     const device = this.#contacts.device(sender);
     if (!peer || !device) return { type: 'hold', envelope, reason: 'unlisted device' };
     if (envelope.type === 'sequenced' && this.#isRead(envelope, device.addedIn, ciphertextHash, batch)) {
       return { type: 'repeat', envelope, addedIn: device.addedIn };
     }
     const result = await crypto.decrypt(local, overlay, peer, envelope.ciphertextKind, envelope.ciphertext);
-    if (result.type === 'failed') return this.#unread(envelope, result.reason);
+    if (result.type === 'failed') {
+      const reason = holdReason(envelope, result.reason, this.#isKnown(envelope));
+      return reason ? { type: 'hold', envelope, reason } : { type: 'skip' };
+    }
     const frame = readFrame(result.plaintext);
     // The ratchet step is kept also where the frame is refused: these bytes are never read again.
     overlay.stage(result.changes);
@@ -222,12 +227,6 @@ export class Inbound {
     const what = mismatch(envelope, frame, current?.handle, this.#isKnown(envelope));
     if (what !== undefined) return { type: 'refuse', envelope, what };
     return { type: 'read', envelope, frame, bytes: result.plaintext, addedIn: device.addedIn, current };
-  }
-
-  #unread(envelope: Envelope, reason: DecryptFailure): Outcome {
-    // A direct message has no number: one that was read before, and comes again, leaves nothing to hold.
-    if (envelope.type === 'direct' && reason === 'duplicate') return { type: 'skip' };
-    return { type: 'hold', envelope, reason: 'undecryptable' };
   }
 
   /** Whether this very ciphertext was read before, as this n of this device. */
@@ -268,6 +267,7 @@ export class Inbound {
     let committed: Position | undefined;
     let isHeld = false;
     const newSessions = new Set<AccountId>();
+    const unlisted: DeviceAddress[] = [];
     for (const [item, outcome] of outcomes) {
       const alert = (what: string) => {
         const at = item.envelope && this.#at(item.envelope);
@@ -299,6 +299,7 @@ export class Inbound {
           if (this.#isFilled(outcome.envelope)) break;
           store.held.keep(outcome.envelope.sender, outcome.reason, item.ciphertextHash, item.bytes, nowMs);
           isHeld = true;
+          if (item.position && outcome.reason === 'unlisted device') unlisted.push(outcome.envelope.sender);
           this.#hole(placing, outcome.envelope, outcome.reason);
           break;
       }
@@ -309,7 +310,7 @@ export class Inbound {
     placing.finish();
     if (placing.released) store.consumers.offerToWaiting(store.messages.lastInbox());
     if (committed) store.device.setCommitted(committed);
-    return { placing, received, committed, newSessions };
+    return { placing, received, committed, newSessions, unlisted };
   }
 
   #repeat(placing: Placing, envelope: SequencedEnvelope, addedIn: number, ciphertextHash: Uint8Array): void {
@@ -389,11 +390,4 @@ export class Inbound {
     const { timers } = this.#context;
     await new Promise<void>((resolve) => void timers.after(limits.reconnectFirstMs, resolve));
   }
-}
-
-/** Whether both are the same n of one device under one handle. */
-function isSamePlace(a: Envelope, b: SequencedEnvelope): boolean {
-  return (
-    a.type === 'sequenced' && a.handle === b.handle && a.n === b.n && addressKey(a.sender) === addressKey(b.sender)
-  );
 }

@@ -14,7 +14,6 @@ import { isFramed, type FramedRow, type OutboxRow } from '../history/outbox.ts';
 import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import type { Bundles } from './bundles.ts';
 import { Floors } from './floors.ts';
 import { noteNoKeys, noteRefusal } from './refusal.ts';
 import type { Framing } from './framing.ts';
@@ -71,6 +70,12 @@ export class Outbox {
     this.#underway.stop();
     await this.#pumping;
     await Promise.all(this.#settling);
+  }
+
+  /** What kept messages for somebody from going is over. */
+  released(): void {
+    this.#underway.endWaits();
+    this.pump();
   }
 
   /** Something may be done: looks at the outbox until nothing is. */
@@ -201,7 +206,7 @@ export class Outbox {
     noteRefusal(this.#context, row, code);
     if (code === 'mismatch') {
       if (await this.#renew(row)) this.#underway.end(row.id);
-      else this.#underway.wait(row, RETRY_MS);
+      else this.#underway.wait(row, this.#isHeld(row) ? undefined : RETRY_MS);
       return;
     }
     this.#underway.end(row.id);
@@ -259,8 +264,8 @@ export class Outbox {
   async #frame(conversation: number): Promise<void> {
     const { store, work, bus } = this.#context;
     const peer = store.conversations.byId(conversation)?.peer;
-    if (peer === undefined || this.#windowRoom(peer) === 0) return;
-    const bundles = await this.#prepare(peer);
+    if (peer === undefined || this.#windowRoom(peer) === 0 || this.#contacts.sendHold(peer)) return;
+    const bundles = await this.#framing.prepare(peer);
     if (typeof bundles === 'string') {
       this.#cannotPrepare(conversation, peer, bundles);
       return;
@@ -321,17 +326,6 @@ export class Outbox {
     return room({ perHandle: limits.windowPerHandle, inAll: limits.windowInAll }, unanswered.length, lowest, next);
   }
 
-  /** Sees to lists and, for devices without a session, bundles: what framing for both accounts needs from the network. */
-  async #prepare(peer: AccountId): Promise<Bundles | 'missing' | 'later'> {
-    const { crypto, store, clock } = this.#context;
-    const lacks = (account: AccountId) =>
-      !this.#contacts.list(account) ||
-      this.#contacts
-        .recipients(account)
-        .some(({ device }) => !crypto.hasSession(store.crypto, { account, device }, clock.now()));
-    return this.#contacts.fetchAllBundles(this.#framing.accountsOf(peer).filter(lacks));
-  }
-
   #cannotPrepare(conversation: number, peer: AccountId, why: 'missing' | 'later'): void {
     if (why === 'later') {
       noteNoKeys(this.#context, conversation);
@@ -350,7 +344,7 @@ export class Outbox {
     const current = store.outbox.framedAt(row.epoch, row.n);
     if (current?.attempt !== row.attempt) return true;
     const peer = store.conversations.byId(row.conversation)?.peer;
-    if (peer === undefined) return false;
+    if (peer === undefined || this.#isHeld(row)) return false;
     // Also of devices with a session: one that registered anew needs another.
     const bundles = await this.#contacts.fetchAllBundles(this.#framing.accountsOf(peer));
     if (typeof bundles === 'string') return false;
@@ -361,6 +355,11 @@ export class Outbox {
         return made !== undefined;
       };
     });
+  }
+
+  #isHeld({ conversation }: FramedRow): boolean {
+    const peer = this.#context.store.conversations.byId(conversation)?.peer;
+    return peer !== undefined && this.#contacts.sendHold(peer) !== undefined;
   }
 
   /** Refused for good: a void frame takes the message's n, so that what follows can go on. */

@@ -54,12 +54,12 @@ describe('a session', () => {
     const [alice, bob] = await acquainted();
     const underWay = await bob.send(alice, 'under way');
     alice.apply(crypto.archiveSession(alice.view, bob.local.address));
-    expect(crypto.hasSession(alice.view, bob.local.address, NOW)).toBe(false);
+    expect(crypto.hasSession(alice.local, alice.view, bob.peer, NOW)).toBe(false);
     expect(await alice.encrypt(bob.peer, 'x')).toEqual({ type: 'no_session' });
     expect(await alice.read(bob, underWay)).toBe('under way');
     alice.apply(crypto.archiveSession(alice.view, bob.local.address));
     await alice.start(bob, bob.bundle(1));
-    expect(crypto.hasSession(alice.view, bob.local.address, NOW)).toBe(true);
+    expect(crypto.hasSession(alice.local, alice.view, bob.peer, NOW)).toBe(true);
     expect(await bob.read(alice, await alice.send(bob, 'anew'))).toBe('anew');
     expect(await alice.read(bob, await bob.send(alice, 'answer'))).toBe('answer');
   });
@@ -75,7 +75,7 @@ describe('a session', () => {
   test('that is not there can neither send nor be archived', async () => {
     const alice = new Party('alice');
     const bob = new Party('bob');
-    expect(crypto.hasSession(alice.view, bob.local.address, NOW)).toBe(false);
+    expect(crypto.hasSession(alice.local, alice.view, bob.peer, NOW)).toBe(false);
     expect(await alice.encrypt(bob.peer, 'x')).toEqual({ type: 'no_session' });
     expect(crypto.archiveSession(alice.view, bob.local.address)).toEqual([]);
   });
@@ -84,8 +84,8 @@ describe('a session', () => {
     const alice = new Party('alice');
     const bob = new Party('bob');
     await alice.start(bob);
-    expect(crypto.hasSession(alice.view, bob.local.address, NOW + 29 * DAY)).toBe(true);
-    expect(crypto.hasSession(alice.view, bob.local.address, NOW + 31 * DAY)).toBe(false);
+    expect(crypto.hasSession(alice.local, alice.view, bob.peer, NOW + 29 * DAY)).toBe(true);
+    expect(crypto.hasSession(alice.local, alice.view, bob.peer, NOW + 31 * DAY)).toBe(false);
     expect(await alice.encrypt(bob.peer, 'x', NOW + 31 * DAY)).toEqual({ type: 'no_session' });
   });
 
@@ -93,7 +93,35 @@ describe('a session', () => {
     const [alice, bob] = await acquainted();
     const rotated = { ...bob.peer, identityKey: crypto.createIdentity().publicKey };
     expect(await alice.encrypt(rotated, 'x')).toEqual({ type: 'no_session' });
+    expect(crypto.hasSession(alice.local, alice.view, rotated, NOW)).toBe(false);
     expect(await alice.encrypt(bob.peer, 'x')).toMatchObject({ type: 'encrypted' });
+  });
+
+  test('with an earlier identity key of this device does not send, and still reads', async () => {
+    const [alice, bob] = await acquainted();
+    const underWay = await bob.send(alice, 'under way');
+    const local = { ...alice.local, identityKeyPair: crypto.createIdentity().keyPair };
+    expect(crypto.hasSession(local, alice.view, bob.peer, NOW)).toBe(false);
+    const { kind, ciphertext } = underWay;
+    expect(await crypto.decrypt(local, alice.view, bob.peer, kind, ciphertext)).toMatchObject({ type: 'decrypted' });
+  });
+
+  test('with the former key of a peer is read while that is given, and begins, sends and does nothing else', async () => {
+    const [alice, bob] = await acquainted();
+    const underWay = await bob.send(alice, 'under way');
+    const renamed = { address: bob.local.address, identityKey: crypto.createIdentity().publicKey };
+    const former = { ...renamed, formerKey: bob.peer.identityKey };
+    expect(await alice.decrypt(renamed, underWay)).toEqual({ type: 'failed', reason: 'untrusted_identity' });
+    expect(await alice.decrypt(former, underWay)).toMatchObject({ type: 'decrypted' });
+    expect(await alice.encrypt(former, 'x')).toEqual({ type: 'no_session' });
+    // Whoever has the former key could begin a session in the device's name.
+    await bob.start(alice, alice.bundle(3));
+    const begun = await bob.send(alice, 'begun');
+    expect(begun.kind).toBe('prekey');
+    expect(await alice.decrypt(former, begun)).toEqual({ type: 'failed', reason: 'untrusted_identity' });
+    expect(await crypto.startSession(alice.local, alice.view, former, bob.bundle(4), NOW)).toMatchObject({
+      type: 'refused',
+    });
   });
 });
 
