@@ -7,7 +7,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { plantedBugs, type PlantedBug } from './bugs.ts';
+import { plantedBugs as otherBugs, type PlantedBug } from './bugs.ts';
+import { ticketBugs } from './ticket-bugs.ts';
 
 const root = join(import.meta.dirname, '../..');
 const SEEDS = 200;
@@ -75,6 +76,7 @@ function redTests(copy: string, { file, name }: NonNullable<PlantedBug['test']>)
   );
 }
 
+const plantedBugs = [...otherBugs, ...ticketBugs];
 const wanted = process.argv[2];
 let green = 0;
 for (const bug of plantedBugs) {

@@ -84,15 +84,18 @@ function cannotListen(error: unknown, { port, admin }: ServeSettings): unknown {
 function greeting({ self }: Context, server: RunningServer, settings: ServeSettings, isDevelopment: boolean): string[] {
   const listens = `waxwing listens on ${server.url}`;
   const admin = server.adminUrl === undefined ? [] : [`for the operator: ${server.adminUrl}/readyz and /metrics`];
-  if (!isDevelopment) return [listens, ...admin, `data in ${settings.directory}; anyone who reaches it may register`];
+  const { directory, tickets } = settings;
+  const who = tickets ? `who has a ticket of ${tickets.issuer} may register` : 'anyone who reaches it may register';
+  if (!isDevelopment) return [listens, ...admin, `data in ${directory}; ${who}`];
+  const ticket = tickets ? ' --ticket TICKET' : '';
   return [
     listens,
     ...admin,
-    `to try out: on this machine only, anyone may register, data in ${settings.directory}`,
+    `to try out: on this machine only, ${tickets ? who : 'anyone may register'}, data in ${directory}`,
     '',
     'Next, in another terminal:',
     '',
-    `  ${self} register --server ${server.url} --profile ${join(tmpdir(), 'alice')} --username alice`,
+    `  ${self} register --server ${server.url} --profile ${join(tmpdir(), 'alice')} --username alice${ticket}`,
     '',
   ];
 }

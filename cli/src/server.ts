@@ -1,9 +1,10 @@
 import type { Server } from 'node:http';
 import type { Runtime } from '@waxwing/protocol';
-import { buildKeyserver, type KeyserverConfig } from '@waxwing/keyserver';
+import { buildKeyserver, keySetFile, keySetUrl, type KeyserverConfig } from '@waxwing/keyserver';
 import { createAdminServer, createRelay, type createLogger, type Relay } from '@waxwing/relay';
 import type { Storage } from '@waxwing/storage';
 import { Registry } from 'prom-client';
+import type { TicketSettings } from './settings/ticket-settings.ts';
 
 export type ServerSettings = {
   readonly host: string;
@@ -17,6 +18,8 @@ export type ServerSettings = {
   readonly maxConnections: number;
   readonly trustProxy?: readonly string[];
   readonly rates?: KeyserverConfig['rates'];
+  /** Absent: registration is open. */
+  readonly tickets?: TicketSettings;
 };
 
 /** Keyserver and relay on one port, over one storage. */
@@ -39,14 +42,19 @@ export async function startServer(o: {
   const { settings, storage, runtime, log } = o;
   const origins: string[] = [...(settings.origins ?? [])];
   const metrics = new Registry();
-  const { drainSpreadMs, maxConnections, trustProxy, rates } = settings;
+  const { drainSpreadMs, maxConnections, trustProxy, rates, tickets } = settings;
   const behind = trustProxy && { trustProxy };
   const live: { relay?: Relay } = {};
   const keyserver = await buildKeyserver({
     storage,
     runtime,
     log,
-    config: { origins, ...behind, ...(rates && { rates }) },
+    config: {
+      origins,
+      ...behind,
+      ...(rates && { rates }),
+      ...(tickets && { tickets: { issuer: tickets.issuer, loadKeys: keySetAt(tickets, runtime) } }),
+    },
     onDevicesRemoved(removed) {
       for (const device of removed) live.relay?.disconnect(device, 'device_removed');
     },
@@ -87,6 +95,10 @@ export async function startServer(o: {
       return closed;
     },
   };
+}
+
+function keySetAt({ jwks }: TicketSettings, { timers }: Runtime) {
+  return jwks.type === 'file' ? keySetFile(jwks.path) : keySetUrl(jwks.url, timers);
 }
 
 function portOf(server: Server): number {

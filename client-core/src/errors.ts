@@ -18,6 +18,7 @@ export const clientErrors = {
     meaning:
       'A username is a nickname of 3 to 32 letters, digits and underscores, not starting with a digit, and may end in a dot and two or more digits.',
   },
+  no_ticket: { retry: 'retry', meaning: 'The app gave no ticket to register with.' },
   id_taken: { retry: 'never', meaning: 'The message id was used with another content or conversation.' },
   unknown_message: { retry: 'never', meaning: 'No such message or hole here.' },
   safety_number_changed: {

@@ -22,6 +22,11 @@ export type CreateOptions = {
   readonly username?: string;
   /** What a contact's changed identity key means; `accept-and-warn` where it is not given. */
   readonly identityPolicy?: IdentityPolicy;
+  /**
+   * Where the server asks for one: a ticket of the app's own backend, which lets one account in. Asked for at each try, also
+   * of a registration that goes on: give a fresh one each time.
+   */
+  readonly ticket?: () => Promise<string>;
   readonly runtime?: Partial<Runtime>;
 };
 
@@ -37,7 +42,8 @@ export type OpenOptions = {
 /**
  * Makes a new account with its first device in this file, or finishes a registration that was interrupted. Rejects with
  * `DeviceExistsError` on a file that has a device, with the store's errors, with `username_taken` and the like where the
- * server refuses, and with `unreachable` where it does not answer; calling again then goes on.
+ * server refuses, and with `unreachable` where it does not answer; calling again then goes on. Where registration is by
+ * ticket: `ticket_missing` and `ticket_rejected` for good, `ticket_expired`, `ticket_used` and `no_ticket` until the next call.
  */
 export async function createClient(options: CreateOptions): Promise<Client> {
   const runtime = { ...systemRuntime(), ...options.runtime };
@@ -50,7 +56,7 @@ export async function createClient(options: CreateOptions): Promise<Client> {
     const device = existing ?? prepareAccount(store, runtime, { server, ...(username !== undefined && { username }) });
     const generations = new Generations(store, runtime.randomBytes);
     const keyserver = keyserverOf(store, runtime, device, generations);
-    await register(store, runtime, keyserver, device);
+    await register(store, runtime, keyserver, device, options.ticket);
     return createClientOn(store, runtime, device, generations, keyserver, options.identityPolicy);
   } catch (error) {
     store.close();

@@ -84,7 +84,7 @@ export function prepareAccount(store: Store, runtime: Runtime, o: { server: stri
 }
 
 /**
- * Sends the registration, and again where no answer came. Refused for good, the file is empty again and this rejects
+ * Sends the registration, and again where no answer came or a fresh ticket may help. Refused for good, the file is empty again and this rejects
  * with the code; without a clear answer, the file keeps the registration, for the next `createClient` to finish.
  */
 export async function register(
@@ -92,15 +92,21 @@ export async function register(
   runtime: Runtime,
   keyserver: KeyserverClient,
   device: DeviceRow,
+  askTicket?: () => Promise<string>,
 ): Promise<void> {
   if (device.registration === null) return;
   const request = parseRegistration(device.registration);
+  let refused: string | undefined;
   for (let tried = 1; ; tried++) {
-    const answer = await keyserver.register(request, device.account);
+    const ticket = askTicket && (await freshTicket(askTicket));
+    // No ticket is sent twice that was found old or used.
+    if (ticket !== undefined && ticket === refused) throw new WaxwingError('no_ticket');
+    const answer = await keyserver.register(request, device.account, ticket);
     if (answer.ok) {
       store.transaction(() => store.device.registered());
       return;
     }
+    if (answer.code === 'ticket_expired' || answer.code === 'ticket_used') refused = ticket;
     const error = new WaxwingError(
       answer.code,
       answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs },
@@ -111,6 +117,17 @@ export async function register(
     const delayMs = answer.retryAfterMs ?? limits.reconnectFirstMs * tried;
     await new Promise<void>((resolve) => void runtime.timers.after(delayMs, resolve));
   }
+}
+
+/** A ticket as a header can carry it. Rejects with `no_ticket`, and the app's error as its cause. */
+async function freshTicket(ask: () => Promise<string>): Promise<string> {
+  const ticket = await Promise.resolve()
+    .then(ask)
+    .catch((cause: unknown) => {
+      throw new WaxwingError('no_ticket', { cause });
+    });
+  if (!/^[\x21-\x7e]+$/.test(ticket)) throw new WaxwingError('no_ticket');
+  return ticket;
 }
 
 /** The request as this file wrote it. */

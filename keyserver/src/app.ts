@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { limits, type Runtime } from '@waxwing/protocol';
+import { limits, type Clock, type Runtime } from '@waxwing/protocol';
 import type { DeviceKey, Storage } from '@waxwing/storage';
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -14,7 +14,7 @@ import { openapiOptions } from './openapi.ts';
 import { refusalOf, sendRefusal } from './problem.ts';
 import { createRateLimits, type RateLimits } from './rate-limits.ts';
 import { refused } from './refusal.ts';
-import { addRequestLog, quietLogger, REQUEST_FAILED } from './request-log.ts';
+import { addRequestLog, quietLogger, REQUEST_FAILED, TICKET_KEYS_FAILED } from './request-log.ts';
 import { addRequestState, bodyOf, stateOf } from './request-state.ts';
 import { addAccountRoutes } from './routes/accounts.ts';
 import { addBundleRoutes } from './routes/bundles.ts';
@@ -22,6 +22,8 @@ import { addDeviceListRoutes } from './routes/device-lists.ts';
 import { addDiscoveryRoutes } from './routes/discovery.ts';
 import { addPrekeyRoutes } from './routes/prekeys.ts';
 import { addUsernameRoutes } from './routes/usernames.ts';
+import { createCheckTicket, type CheckTicket } from './tickets/check-ticket.ts';
+import { createTicketKeys } from './tickets/ticket-keys.ts';
 
 export type KeyserverDeps = {
   readonly storage: Pick<Storage, 'directory' | 'prekeys' | 'mailboxes'>;
@@ -57,7 +59,15 @@ export async function buildKeyserver(deps: KeyserverDeps): Promise<FastifyInstan
   await app.register(swagger, openapiOptions);
 
   const { storage, config, onDevicesRemoved } = deps;
-  const routeDeps: RouteDeps = { storage, clock, config, rates, ...(onDevicesRemoved && { onDevicesRemoved }) };
+  const checkTicket = ticketCheckOf(config, clock, log);
+  const routeDeps: RouteDeps = {
+    storage,
+    clock,
+    config,
+    rates,
+    ...(checkTicket && { checkTicket }),
+    ...(onDevicesRemoved && { onDevicesRemoved }),
+  };
   const authenticate = createAuthenticate({ directory: storage.directory, clock, origins: config.origins });
   await app.register((scope, _options, done) => {
     const open = scope.withTypeProvider<TypeBoxTypeProvider>();
@@ -94,6 +104,17 @@ function createApp(log: FastifyBaseLogger, config: KeyserverConfig): FastifyInst
       sendRefusal(reply, known?.refusal ?? refused('malformed'), known?.status);
     },
   });
+}
+
+function ticketCheckOf(
+  { tickets, origins }: KeyserverConfig,
+  clock: Clock,
+  log: FastifyBaseLogger,
+): CheckTicket | undefined {
+  if (!tickets) return undefined;
+  const onFailure = (error: unknown): void => log.warn({ err: error }, TICKET_KEYS_FAILED);
+  const keys = createTicketKeys({ load: tickets.loadKeys, clock, onFailure });
+  return createCheckTicket({ issuer: tickets.issuer, origins, keys, clock });
 }
 
 /** The server's time by its own clock: a device with a wrong one makes its token anew from it. */

@@ -3,6 +3,8 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Clock } from '@waxwing/protocol';
 import type { DeviceKey, Storage } from '@waxwing/storage';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { CheckTicket } from './tickets/check-ticket.ts';
+import type { LoadKeySet } from './tickets/key-set.ts';
 import type { RateLimits, RateSettings } from './rate-limits.ts';
 
 /** A fastify instance whose handlers are typed by their schemas. */
@@ -24,9 +26,14 @@ export type KeyserverConfig = {
   readonly relayOrigin?: string;
   /** CIDRs of the proxies whose X-Forwarded-For is believed; absent: none. */
   readonly trustProxy?: readonly string[];
+  /** Registration is for who has a ticket of this issuer; absent: open to anybody. */
+  readonly tickets?: TicketSettings;
   /** What is absent has its default. */
   readonly rates?: Partial<RateSettings>;
 };
+
+/** Whose tickets are taken: their claim `iss`, and the JWKS with the keys that sign them. */
+export type TicketSettings = { readonly issuer: string; readonly loadKeys: LoadKeySet };
 
 /** What routes work with. */
 export type RouteDeps = {
@@ -34,5 +41,7 @@ export type RouteDeps = {
   readonly clock: Clock;
   readonly config: KeyserverConfig;
   readonly rates: RateLimits;
+  /** Absent: registration is open. */
+  readonly checkTicket?: CheckTicket;
   readonly onDevicesRemoved?: (removed: readonly DeviceKey[]) => void;
 };

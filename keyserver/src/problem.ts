@@ -23,12 +23,16 @@ export function sendRefusal<Reply extends ProblemReply>(reply: Reply, refusal: R
   reply.code(problem.status);
   reply.header('content-type', 'application/problem+json');
   reply.header('cache-control', 'no-store');
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (problem.status === 401) reply.header('www-authenticate', schemeOf(refusal.code));
   if (errorRow(refusal.code).retry === 'retry') {
     reply.header('retry-after', Math.ceil((refusal.retryAfterMs ?? RETRY_AFTER_MS) / 1_000));
   }
   reply.send(problem);
   return reply;
+}
+
+function schemeOf(code: ErrorCode): string {
+  return code === 'ticket_expired' || code === 'ticket_used' ? 'Waxwing-Ticket' : 'Bearer';
 }
 
 /** Answers with the body, or 204 where there is none, or with the refusal. */

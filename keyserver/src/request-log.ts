@@ -13,6 +13,7 @@ const NAMES = [
   'ip',
   'proof',
   'remoteAddress',
+  'ticket',
   'token',
   'url',
   'username',
@@ -21,6 +22,10 @@ const redactedPaths = NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]
 
 /** Of a request that failed for a reason which is not the caller's. */
 export const REQUEST_FAILED = 'a request failed';
+/** No registration by a ticket whose key is not known goes through meanwhile. */
+export const TICKET_KEYS_FAILED = 'the keys of tickets could not be loaded';
+
+const ownMessages = new Set<unknown>([REQUEST_FAILED, TICKET_KEYS_FAILED]);
 
 /**
  * A logger under the given one that leaves out what identifies anybody, and shows of an error only its name, its code and
@@ -55,7 +60,7 @@ function nothing(): undefined {
 }
 
 function ownMessage(text: unknown): string {
-  return text === REQUEST_FAILED ? REQUEST_FAILED : 'left out';
+  return typeof text === 'string' && ownMessages.has(text) ? text : 'left out';
 }
 
 function faultOf(error: unknown): object {

@@ -133,6 +133,22 @@ export const errors = {
 
   not_found: { retry: 'never', status: 404, meaning: 'No such account, device or name, or no permission to see it.' },
   unknown_route: { retry: 'never', status: 404, meaning: 'No such route.' },
+  ticket_missing: {
+    retry: 'never',
+    status: 403,
+    meaning: "Registration is by a ticket of the app's own backend, and none came.",
+  },
+  ticket_rejected: {
+    retry: 'never',
+    status: 403,
+    meaning: 'The ticket is not for this server, or not signed by a key that it takes tickets of.',
+  },
+  ticket_expired: {
+    retry: 'reauthenticate',
+    status: 401,
+    meaning: 'The ticket is past its time, lives too long, or is from the future.',
+  },
+  ticket_used: { retry: 'reauthenticate', status: 401, meaning: 'The ticket has let in another account.' },
   account_exists: { retry: 'never', status: 409, meaning: 'The account id is taken by another registration.' },
   username_taken: { retry: 'never', status: 409, meaning: 'The username belongs to another account or is held back.' },
   bad_proof: {

@@ -106,6 +106,19 @@ export const limits = {
   idempotentAnswersMax: 10_000,
   idempotentAnswersMaxBytes: 64 * MiB,
 
+  // Tickets
+  ticketMaxBytes: 4 * KiB,
+  ticketIdMaxBytes: 128,
+  ticketLifetimeMs: 10 * MINUTE,
+  ticketToleranceMs: 5 * SECOND,
+  ticketKeptMs: HOUR,
+  ticketKeySetMaxBytes: 64 * KiB,
+  ticketKeysMax: 32,
+  ticketKeysFreshMs: 10 * MINUTE,
+  ticketKeysMaxAgeMs: DAY,
+  ticketKeysCooldownMs: 10 * SECOND,
+  ticketKeysTimeoutMs: 5 * SECOND,
+
   // The device
   searchQueryMaxLength: 1_024,
   searchTermsMax: 32,

@@ -11,6 +11,16 @@ export type NewAccount = {
   readonly prekeys: PrekeyUpload;
   /** libsignal's username hash, 32 bytes. Its proof was verified by the caller. */
   readonly usernameHash?: Uint8Array;
+  /** The ticket that lets it in, where one is asked for. Verified by the caller. */
+  readonly ticket?: Ticket;
+};
+
+/** What a store keeps of a ticket: nothing that says whose it is. */
+export type Ticket = {
+  /** 32 bytes: a hash of the ticket's issuer and id. */
+  readonly hash: Uint8Array;
+  /** From then on the ticket is refused for its age: that it was used may be forgotten. */
+  readonly keepUntilMs: number;
 };
 
 /**
@@ -22,9 +32,12 @@ export type NewAccount = {
 export type DirectoryStore = {
   /**
    * Creates the account with its list, first device, prekeys and username, all or nothing. `same` if the account is
-   * there with these very list bytes: an earlier try had succeeded, and nothing is changed.
+   * there with these very list bytes: an earlier try had succeeded, and nothing is changed, whatever ticket came with it.
+   * A ticket is used up by `created` alone, and lets in one account until its `keepUntilMs`: another is `ticket_used`.
    */
-  register(account: NewAccount): Promise<'created' | 'same' | 'account_exists' | 'username_taken' | 'key_conflict'>;
+  register(
+    account: NewAccount,
+  ): Promise<'created' | 'same' | 'account_exists' | 'ticket_used' | 'username_taken' | 'key_conflict'>;
 
   /** The newest list, or undefined for an account that does not exist. */
   deviceList(account: AccountId): Promise<StoredList | undefined>;

@@ -44,6 +44,7 @@ describe('the documents', () => {
     'CHANGELOG.md',
     'docs/architecture.md',
     'docs/errors.md',
+    'docs/operations.md',
     'docs/protocol.md',
     'docs/roadmap.md',
     'docs/threat-model.md',

@@ -5,6 +5,7 @@ import { eraCases } from './era.contract.ts';
 import { mailboxCases } from './mailbox.contract.ts';
 import { prekeyCases } from './prekey.contract.ts';
 import { submitCases } from './submit.contract.ts';
+import { ticketCases } from './ticket.contract.ts';
 
 /** Every property of a storage, by the part that has it. An adapter holds all of them. */
 export const suite: Readonly<Record<string, readonly Case[]>> = {
@@ -13,5 +14,6 @@ export const suite: Readonly<Record<string, readonly Case[]>> = {
   mailboxes: mailboxCases,
   'direct submits': directCases,
   directory: directoryCases,
+  tickets: ticketCases,
   prekeys: prekeyCases,
 };

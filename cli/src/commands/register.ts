@@ -3,6 +3,7 @@ import { createClient, DeviceExistsError, WaxwingError } from '@waxwing/client-c
 import type { Context } from '../context.ts';
 import { begunRegistration, forgetRegistration, noteRegistration, type AskedFor } from '../begun-registration.ts';
 import { Failure, WrongUse } from '../failure.ts';
+import { inputLines } from '../input-lines.ts';
 import { openNames } from '../names.ts';
 import { hasStore, makeProfile, nameDevice } from '../profile.ts';
 import { serverOrigin } from '../settings/values.ts';
@@ -12,6 +13,7 @@ type RegisterOptions = {
   readonly profile: string;
   readonly username?: string;
   readonly deviceName?: string;
+  readonly ticket?: string;
 };
 
 const DEVICE_NAME = /^(?=.*\S)\P{Cc}{1,64}$/u;
@@ -24,23 +26,32 @@ export function addRegister(program: Command, context: Context): void {
     .requiredOption('--profile <dir>', 'the folder for the device: its encrypted file and the key of that file')
     .option('--username <name>', 'nick, or nick.NN; the server keeps only its hash')
     .option('--device-name <name>', 'what this device is called, in its own profile')
+    .option(
+      '--ticket <ticket>',
+      "where the server asks for one: a ticket of the app's backend; - reads it from standard input",
+    )
     .action((options: RegisterOptions) => register(context, options));
 }
 
 /** Interrupted or without an answer, it is finished by the same command. */
-async function register({ out, runtime }: Context, o: RegisterOptions): Promise<void> {
+async function register({ io, out, runtime }: Context, o: RegisterOptions): Promise<void> {
   const server = serverOrigin(o.server);
   if (server === undefined) throw new WrongUse(`--server: ${o.server} is not an origin such as http://127.0.0.1:7700`);
   const { username, deviceName } = o;
   if (deviceName !== undefined && !DEVICE_NAME.test(deviceName)) {
     throw new WrongUse('--device-name is a name of 1 to 64 characters, none of them a control character');
   }
+  const ticket = o.ticket === '-' ? await firstLine(io) : o.ticket;
   const asked: AskedFor = { server, ...(username !== undefined && { username }) };
   const profile = await makeProfile(o.profile, runtime.randomBytes);
   const begun = await begunRegistration(profile);
   if (begun && (begun.server !== server || begun.username !== username)) throw begunOtherwise(profile.folder, begun);
   if (!begun && !(await hasStore(profile))) await noteRegistration(profile, asked);
-  const client = await createClient({ ...asked, store: profile.store }).catch(async (error: unknown) => {
+  const client = await createClient({
+    ...asked,
+    store: profile.store,
+    ...(ticket !== undefined && { ticket: () => Promise.resolve(ticket) }),
+  }).catch(async (error: unknown) => {
     if (isOutcome(error)) await forgetRegistration(profile);
     throw explained(error, profile.folder, server);
   });
@@ -51,6 +62,12 @@ async function register({ out, runtime }: Context, o: RegisterOptions): Promise<
   const named = deviceName === undefined ? {} : { deviceName };
   await out.json({ account, device, ...asked, ...named, profile: profile.folder });
   await forgetRegistration(profile);
+}
+
+/** Not on the command line, where other users of the machine could read it. */
+async function firstLine({ stdin }: Context['io']): Promise<string> {
+  for await (const { line } of inputLines(stdin)) return line.trim();
+  throw new WrongUse('--ticket -: standard input has no ticket');
 }
 
 function begunOtherwise(folder: string, { server, username }: AskedFor): Failure {
@@ -70,6 +87,16 @@ function explained(error: unknown, folder: string, server: string): unknown {
   if (!(error instanceof WaxwingError)) return error;
   if (error.code === 'unreachable') {
     return new Failure(`${server} does not answer. The same command goes on where this one ended`, { cause: error });
+  }
+  if (error.code === 'ticket_missing') {
+    return new Failure(`${server} lets in who has a ticket of the app's backend: give it as --ticket`, {
+      cause: error,
+    });
+  }
+  if (error.code === 'no_ticket') {
+    return new Failure('the ticket is past its time or was used. The same command goes on with a fresh one', {
+      cause: error,
+    });
   }
   return error.code === 'bad_username' ? new WrongUse(`--username: ${error.message}`) : error;
 }

@@ -23,6 +23,9 @@ export function addServe(program: Command, context: Context): void {
     )
     .option('--requests-in-all <rate>', 'HTTP requests of everybody (2000+1000/s)')
     .option('--registrations-per-address <rate>', 'new accounts from one address (1000+1/s)')
+    .option('--registration <open|ticket>', 'who may register: anybody, or who has a ticket of your own backend (open)')
+    .option('--ticket-issuer <text>', 'whose tickets let in: their claim iss')
+    .option('--ticket-jwks <file or url>', 'the public keys that sign tickets: a JWKS file, or the https URL of one')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (info)')
     .option('--config <file>', 'a JSON file of settings; flags and WAXWING_* variables come before it')
     .action(async (options: ServeOptions) => {

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { RateSettings } from '@waxwing/keyserver';
 import { limits } from '@waxwing/protocol';
+import { isLoopback } from './loopback.ts';
 import { fromEnvironment, fromFile, fromFlags, type Given, type Source } from './sources.ts';
+import { issuer, keySetLocation, registrationKind, ticketSettings, type TicketSettings } from './ticket-settings.ts';
 import {
   folder,
   host,
@@ -33,6 +35,9 @@ const readers = {
   requestsPerAddress: rate,
   requestsInAll: rate,
   registrationsPerAddress: rate,
+  registration: registrationKind,
+  ticketIssuer: issuer,
+  ticketJwks: keySetLocation,
   logLevel,
 } as const;
 
@@ -53,10 +58,10 @@ export type ServeSettings = {
   readonly maxConnections: number;
   readonly trustProxy?: readonly string[];
   readonly rates: Partial<RateSettings>;
+  /** Absent: registration is open. */
+  readonly tickets?: TicketSettings;
   readonly logLevel: NonNullable<Values['logLevel']>;
 };
-
-const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
  * The settings by flags > environment > file > default, or a line on each thing that is wrong, with the name that it has
@@ -75,22 +80,25 @@ export function serveSettings(o: {
   ];
   const wrong = sources.flatMap((source) => [...source.wrong, ...twice(source)]);
   const values: Values = {};
+  const givenAs = (key: Key) => sources.map((source) => source.given.get(key)).find((one) => one !== undefined);
   for (const key of keys.filter(isKey)) {
-    const given = sources.map((source) => source.given.get(key)).find((one) => one !== undefined);
+    const given = givenAs(key);
     if (given) read(values, key, given, wrong);
   }
+  const tickets = ticketSettings(values, (key) => givenAs(key)?.name);
+  if (tickets && 'wrong' in tickets) wrong.push(...tickets.wrong);
   const bound = values.host ?? '127.0.0.1';
-  if (o.development && !loopback.has(bound))
-    wrong.push('--dev: listens on this machine only; --host is for serve alone');
-  if (!o.development && !loopback.has(bound) && values.origin === undefined) {
+  if (o.development && !isLoopback(bound)) wrong.push('--dev: listens on this machine only; --host is for serve alone');
+  if (!o.development && !isLoopback(bound) && values.origin === undefined) {
     wrong.push('--origin: say what clients dial, as https://relay.example; on this machine alone it is not needed');
   }
   const directory = directoryOf(sources, values) ?? (wrong.length === 0 ? o.development?.directory() : undefined);
   if (directory === undefined && !o.development) {
     wrong.push('--data: say in which folder to keep what is stored (or try it out: waxwing serve --dev)');
   }
-  if (wrong.length > 0 || directory === undefined) return { wrong };
-  return settingsOf(values, resolve(directory), bound, o.development !== undefined);
+  if (wrong.length > 0 || directory === undefined || (tickets && 'wrong' in tickets)) return { wrong };
+  const settings = settingsOf(values, resolve(directory), bound, o.development !== undefined);
+  return { ...settings, ...(tickets && { tickets }) };
 }
 
 function settingsOf(values: Values, directory: string, bound: string, isDevelopment: boolean): ServeSettings {

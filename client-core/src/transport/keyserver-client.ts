@@ -40,8 +40,8 @@ export type MakeToken = (claims: RequestClaims) => string | Promise<string>;
 
 /** The routes of the keyserver. Nothing is tried twice but what a wrong clock spoilt; nothing is kept but how wrong it is. */
 export type KeyserverClient = {
-  /** Open. The same list may be sent again until an answer comes. */
-  register(registration: RegisterJson, idempotencyKey: string): Promise<KeysAnswer<RegisteredJson>>;
+  /** Open, or by a ticket. The same list may be sent again until an answer comes, with whatever ticket. */
+  register(registration: RegisterJson, idempotencyKey: string, ticket?: string): Promise<KeysAnswer<RegisteredJson>>;
   /** At most `accountsPerBundles` accounts; those that do not exist are left out of the answer, others are never in it. */
   bundles(accounts: readonly AccountId[], idempotencyKey: string): Promise<KeysAnswer<BundlesJson>>;
   deviceList(account: AccountId): Promise<KeysAnswer<DeviceListJson>>;
@@ -61,6 +61,8 @@ type Call = {
   readonly path: string;
   readonly json?: object;
   readonly idempotencyKey?: string;
+  /** Beside the body, so that a retry with another one has the same body. */
+  readonly ticket?: string;
   /** Without a token. */
   readonly open?: true;
 };
@@ -92,6 +94,7 @@ export function createKeyserverClient(o: {
     const headers: Record<string, string> = { accept: 'application/json, application/problem+json' };
     if (body) headers['content-type'] = 'application/json';
     if (call.idempotencyKey !== undefined) headers['idempotency-key'] = call.idempotencyKey;
+    if (call.ticket !== undefined) headers['waxwing-ticket'] = call.ticket;
     if (!call.open) {
       const req = requestHash(call.method, call.path, body ?? new Uint8Array());
       const times = tokenTimes(o.clock.now() + clockSkewMs + aheadMs);
@@ -142,8 +145,18 @@ export function createKeyserverClient(o: {
   }
 
   return {
-    register: (json, idempotencyKey) =>
-      request({ method: 'POST', path: '/v1/accounts', json, idempotencyKey, open: true }, readRegistered),
+    register: (json, idempotencyKey, ticket) =>
+      request(
+        {
+          method: 'POST',
+          path: '/v1/accounts',
+          json,
+          idempotencyKey,
+          open: true,
+          ...(ticket !== undefined && { ticket }),
+        },
+        readRegistered,
+      ),
     bundles(accounts, idempotencyKey) {
       const json: BundlesRequestJson = { accounts };
       return request({ method: 'POST', path: '/v1/bundles', json, idempotencyKey }, (answer) =>

@@ -2,12 +2,13 @@ import {
   decodeSignedDeviceList,
   limits,
   readDeviceList,
+  sameBytes,
   sha256,
   verifyDeviceList,
   type RegisteredJson,
   type RegisterJson,
 } from '@waxwing/protocol';
-import type { NewAccount } from '@waxwing/storage';
+import type { NewAccount, Ticket } from '@waxwing/storage';
 import { Type } from 'typebox';
 import { addressRateKey } from '../address-key.ts';
 import { parseBase64url, toBase64url } from '../base64url.ts';
@@ -57,9 +58,18 @@ const Registered = Type.Object({
 
 const schema = {
   summary: 'Creates an account with its first device, list version 1 and prekeys',
-  description: 'Open to anybody. Repeating it with the same list gives the same answer and changes nothing.',
+  description:
+    "Open to anybody, or by a ticket of the app's own backend, as the server is set up. A ticket lets in one account. Repeating a registration with the same list gives the same answer, changes nothing and needs no ticket.",
   security: [],
-  headers: IdempotencyHeaders,
+  headers: Type.Object({
+    ...IdempotencyHeaders.properties,
+    'waxwing-ticket': Type.Optional(
+      Type.String({
+        maxLength: limits.ticketMaxBytes,
+        description: 'A JWT (EdDSA or ES256, with kid) with the claims iss, aud, iat, exp and jti.',
+      }),
+    ),
+  }),
   querystring: NoQuery,
   body: Register,
   response: responses(201, 'The account is there, created now or by an earlier try.', Registered),
@@ -73,15 +83,26 @@ export function addAccountRoutes(app: KeysApp, deps: RouteDeps): void {
     const waitMs = deps.rates.registrationsPerAddress.take(addressRateKey(request.ip));
     if (waitMs > 0) return sendOutcome(reply, refused('rate_limited', { retryAfterMs: waitMs }));
     const bodyHash = toBase64url(sha256(bodyOf(request)));
-    const key = request.headers['idempotency-key'];
-    return sendOutcome(reply, await answers.once('accounts', key, bodyHash, () => register(deps, request.body)), 201);
+    const { 'idempotency-key': key, 'waxwing-ticket': ticket } = request.headers;
+    return sendOutcome(
+      reply,
+      await answers.once('accounts', key, bodyHash, () => register(deps, request.body, ticket)),
+      201,
+    );
   });
 }
 
-async function register(deps: RouteDeps, json: RegisterJson): Promise<Outcome<RegisteredJson>> {
+async function register(
+  deps: RouteDeps,
+  json: RegisterJson,
+  ticketText: string | undefined,
+): Promise<Outcome<RegisteredJson>> {
+  const admitted = await admit(deps, json, ticketText);
+  if (admitted.type === 'refused') return admitted;
   const account = verifyRegistration(json);
   if (account.type === 'refused') return account;
-  const result = await deps.storage.directory.register(account.account);
+  const { ticket } = admitted;
+  const result = await deps.storage.directory.register({ ...account.account, ...(ticket && { ticket }) });
   switch (result) {
     case 'created':
     case 'same': {
@@ -90,10 +111,25 @@ async function register(deps: RouteDeps, json: RegisterJson): Promise<Outcome<Re
       return answered({ account: list.account, device, listVersion: list.version });
     }
     case 'account_exists':
+    case 'ticket_used':
     case 'username_taken':
     case 'key_conflict':
       return refused(result);
   }
+}
+
+/** Before any key is verified. A registration that was made is let in again: its ticket is used up, and may be past its time. */
+async function admit(
+  { storage, checkTicket }: RouteDeps,
+  json: RegisterJson,
+  ticketText: string | undefined,
+): Promise<{ readonly type: 'admitted'; readonly ticket?: Ticket } | Refusal> {
+  if (!checkTicket) return { type: 'admitted' };
+  const signed = parseBase64url(json.deviceList, 'device list');
+  const stored = await storage.directory.deviceList(readDeviceList(decodeSignedDeviceList(signed)).account);
+  if (stored && sameBytes(stored.signed, signed)) return { type: 'admitted' };
+  const checked = await checkTicket(ticketText);
+  return checked.type === 'refused' ? checked : { type: 'admitted', ticket: checked.ticket };
 }
 
 function verifyRegistration(json: RegisterJson): { type: 'verified'; account: NewAccount } | Refusal {

@@ -1,6 +1,6 @@
 import { sameBytes, type AccountId, type Runtime } from '@waxwing/protocol';
 import { deviceKeyText } from '../device-key.ts';
-import type { DirectoryStore, NewAccount, StoredList } from '../directory-store.ts';
+import type { DirectoryStore, NewAccount, StoredList, Ticket } from '../directory-store.ts';
 import { holdsToken } from '../rules/generation.ts';
 import { removedDevices } from '../rules/removed-devices.ts';
 import type { StoreLimits } from '../store-limits.ts';
@@ -14,7 +14,7 @@ export function createMemoryDirectory(
   state: DirectoryState,
   o: { readonly runtime: Runtime; readonly limits: StoreLimits; readonly prekeys: MemoryPrekeys },
 ): DirectoryStore {
-  const { lists, generations, names, nameOf } = state;
+  const { lists, generations, names, nameOf, usedTickets } = state;
 
   const isNameFree = (account: AccountId, name: string): boolean => {
     const holder = names.get(name);
@@ -33,11 +33,21 @@ export function createMemoryDirectory(
     nameOf.set(account, name);
   };
 
-  const register = ({ list, prekeys, usernameHash }: NewAccount) => {
+  const isUsed = ({ hash }: Ticket): boolean => (usedTickets.get(toText(hash)) ?? 0) > o.runtime.clock.now();
+  const useUp = ({ hash, keepUntilMs }: Ticket): void => {
+    for (const [used, untilMs] of usedTickets) {
+      if (untilMs > o.runtime.clock.now()) break;
+      usedTickets.delete(used);
+    }
+    usedTickets.set(toText(hash), keepUntilMs);
+  };
+
+  const register = ({ list, prekeys, usernameHash, ticket }: NewAccount) => {
     const { account, devices, version } = list.list;
     const stored = lists.get(account);
     if (stored) return sameBytes(stored.newest.signed, list.signed) ? 'same' : 'account_exists';
-    const name = usernameHash && toName(usernameHash);
+    if (ticket && isUsed(ticket)) return 'ticket_used';
+    const name = usernameHash && toText(usernameHash);
     if (name !== undefined && !isNameFree(account, name)) return 'username_taken';
     for (const { device } of devices) {
       const answer = o.prekeys.publishNow({ account, device, addedIn: version }, prekeys);
@@ -45,6 +55,7 @@ export function createMemoryDirectory(
     }
     lists.set(account, { newest: list });
     if (name !== undefined) takeName(account, name);
+    if (ticket) useUp(ticket);
     return 'created';
   };
 
@@ -78,13 +89,13 @@ export function createMemoryDirectory(
     },
     holdsGeneration: (device, tokens) => Promise.resolve(holdsToken(generations.get(deviceKeyText(device)), tokens)),
     setUsername(account, hash) {
-      const name = toName(hash);
+      const name = toText(hash);
       if (!isNameFree(account, name)) return Promise.resolve('username_taken');
       takeName(account, name);
       return Promise.resolve('stored');
     },
     findUsername(hash) {
-      const holder = names.get(toName(hash));
+      const holder = names.get(toText(hash));
       return Promise.resolve(holder?.givenUpMs === undefined ? holder?.account : undefined);
     },
     removeUsername(account) {
@@ -94,6 +105,6 @@ export function createMemoryDirectory(
   };
 }
 
-function toName(hash: Uint8Array): string {
+function toText(hash: Uint8Array): string {
   return Buffer.from(hash).toString('hex');
 }

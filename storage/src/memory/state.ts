@@ -27,12 +27,21 @@ export type DirectoryState = {
   readonly prekeys: Map<string, DevicePrekeys>;
   readonly names: Map<string, NameHolder>;
   readonly nameOf: Map<AccountId, string>;
+  /** Hashes of used tickets, as hex, with the time when each may be forgotten; in the order of use. */
+  readonly usedTickets: Map<string, number>;
 };
 
 export type RelayState = { readonly incarnation: string; readonly data: RelayData };
 
 export function createDirectoryState(): DirectoryState {
-  return { lists: new Map(), generations: new Map(), prekeys: new Map(), names: new Map(), nameOf: new Map() };
+  return {
+    lists: new Map(),
+    generations: new Map(),
+    prekeys: new Map(),
+    names: new Map(),
+    nameOf: new Map(),
+    usedTickets: new Map(),
+  };
 }
 
 /** A relay's state under a new incarnation, empty or with the data of an earlier one. */

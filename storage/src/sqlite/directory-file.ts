@@ -1,21 +1,19 @@
 import { sameBytes, type AccountId, type DeviceList } from '@waxwing/protocol';
-import type { NewAccount } from '../directory-store.ts';
+import type { DirectoryStore, NewAccount } from '../directory-store.ts';
 import type { StoreLimits } from '../store-limits.ts';
 import { emptyLog, inTransaction, openDatabase } from './database.ts';
 import { createSqliteLists, type SqliteLists } from './lists.ts';
 import { directoryMigrations } from './migrations/directory.ts';
 import { createSqlitePrekeys, type SqlitePrekeys } from './prekeys.ts';
+import { createSqliteUsedTickets } from './used-tickets.ts';
 import { createSqliteUsernames, type SqliteUsernames } from './usernames.ts';
 
-/** directory.db: accounts, lists, generations, prekeys, usernames. Every write happens inside `transaction`. */
+/** directory.db: accounts, lists, generations, prekeys, usernames, used tickets. Every write happens inside `transaction`. */
 export type DirectoryFile = {
   readonly lists: SqliteLists;
   readonly prekeys: SqlitePrekeys;
   readonly usernames: SqliteUsernames;
-  register(
-    account: NewAccount,
-    nowMs: number,
-  ): 'created' | 'same' | 'account_exists' | 'username_taken' | 'key_conflict';
+  register(account: NewAccount, nowMs: number): Awaited<ReturnType<DirectoryStore['register']>>;
   newestList(account: AccountId): DeviceList | undefined;
   /** What `work` does is durable when this returns, or none of it if it throws. */
   transaction<T>(work: () => T): T;
@@ -42,6 +40,7 @@ export function openDirectoryFile(o: {
   const prekeys = createSqlitePrekeys(db, { incarnation, limits });
   const lists = createSqliteLists(db, { onRemoved: (device) => prekeys.forget(device) });
   const usernames = createSqliteUsernames(db, limits);
+  const usedTickets = createSqliteUsedTickets(db);
 
   const publishFirst = ({ list, prekeys: upload }: NewAccount): boolean =>
     list.list.devices.every(({ device, addedIn }) => {
@@ -66,14 +65,16 @@ export function openDirectoryFile(o: {
     usernames,
     newestList: (account) => lists.newest(account),
     register(asked, nowMs) {
-      const { list, usernameHash } = asked;
+      const { list, usernameHash, ticket } = asked;
       const { account } = list.list;
       const stored = lists.deviceList(account);
       if (stored) return sameBytes(stored.signed, list.signed) ? 'same' : 'account_exists';
+      if (ticket && usedTickets.has(ticket, nowMs)) return 'ticket_used';
       if (usernameHash && !usernames.isFree(account, usernameHash, nowMs)) return 'username_taken';
       if (!publishFirst(asked)) return 'key_conflict';
       lists.add(list);
       if (usernameHash) usernames.take(account, usernameHash, nowMs);
+      if (ticket) usedTickets.add(ticket);
       return 'created';
     },
     transaction(work) {
@@ -85,7 +86,11 @@ export function openDirectoryFile(o: {
       }
     },
     part,
-    sweep: (nowMs) => inTransaction(db, () => usernames.sweep(nowMs)),
+    sweep: (nowMs) =>
+      inTransaction(db, () => {
+        const more = [usernames.sweep(nowMs), usedTickets.sweep(nowMs)];
+        return more.includes(true);
+      }),
     emptyLog: () => emptyLog(db),
     close() {
       emptyLog(db);

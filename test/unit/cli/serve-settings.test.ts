@@ -75,6 +75,63 @@ describe('a rate', () => {
   });
 });
 
+describe('registration by ticket', () => {
+  const jwks = file({
+    keys: [{ kty: 'OKP', crv: 'Ed25519', kid: 'a', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }],
+  });
+  const by = (more: Record<string, string>) => ({ flags: { data: '/a', registration: 'ticket', ...more } });
+
+  it('has an issuer and a JWKS, a file or a URL, by flag, environment or file', () => {
+    expect(settings(by({ ticketIssuer: 'app', ticketJwks: jwks })).tickets).toEqual({
+      issuer: 'app',
+      jwks: { type: 'file', path: jwks },
+    });
+    const env = { WAXWING_REGISTRATION: 'ticket', WAXWING_TICKET_ISSUER: 'app' };
+    const config = file({ ticketJwks: 'https://app.example/jwks.json' });
+    expect(settings({ env, config }).tickets?.jwks).toEqual({ type: 'url', url: 'https://app.example/jwks.json' });
+    expect(settings(by({ ticketIssuer: 'app', ticketJwks: 'http://127.0.0.1:7800/jwks.json' })).tickets).toBeDefined();
+  });
+
+  it('is open unless it is said', () => {
+    expect(settings({}).tickets).toBeUndefined();
+    expect(settings({ flags: { data: '/a', registration: 'open' } }).tickets).toBeUndefined();
+  });
+
+  it.each<[string, Options, string]>([
+    [
+      'neither',
+      { env: { WAXWING_REGISTRATION: 'closed' } },
+      'WAXWING_REGISTRATION: "closed" is neither open nor ticket',
+    ],
+    ['no issuer', by({ ticketJwks: jwks }), '--ticket-issuer: say whose tickets'],
+    ['no keys', by({ ticketIssuer: 'app' }), '--ticket-jwks: say where the keys are'],
+    ['an empty issuer', by({ ticketIssuer: ' ', ticketJwks: jwks }), '--ticket-issuer: " " is not what'],
+    [
+      'a file that is not there',
+      by({ ticketIssuer: 'app', ticketJwks: '/nowhere' }),
+      '--ticket-jwks: "/nowhere" is neither',
+    ],
+    ['a file that is no JWKS', by({ ticketIssuer: 'app', ticketJwks: file('keys') }), 'is not a JWKS'],
+    [
+      'a secret key',
+      by({ ticketIssuer: 'a', ticketJwks: file({ keys: [{ kty: 'oct', k: 'AA' }] }) }),
+      'holds a secret key',
+    ],
+    [
+      'a plain URL',
+      by({ ticketIssuer: 'a', ticketJwks: 'http://app.example/' }),
+      '--ticket-jwks: "http://app.example/" has to be https',
+    ],
+    [
+      'keys without tickets',
+      { env: { WAXWING_TICKET_JWKS: jwks } },
+      'WAXWING_TICKET_JWKS: counts with --registration ticket only',
+    ],
+  ])('refuses the start for %s', (_what, options, line) => {
+    expect(wrong(options).join('\n')).toContain(line);
+  });
+});
+
 describe('what refuses the start, with the name that it has where it was given', () => {
   it.each<[string, Options, string]>([
     [

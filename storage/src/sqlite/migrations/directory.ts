@@ -56,5 +56,12 @@ export const directoryMigrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX username_of ON username (account) WHERE given_up_ms IS NULL;
   CREATE INDEX username_given_up ON username (given_up_ms) WHERE given_up_ms IS NOT NULL;
+
+  -- Tickets that let an account in, by a hash of issuer and id, until they are refused for their age.
+  CREATE TABLE used_ticket (
+    hash BLOB PRIMARY KEY,
+    keep_until_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX used_ticket_over ON used_ticket (keep_until_ms);
   `,
 ];
