@@ -60,13 +60,6 @@ export const ticketBugs: readonly PlantedBug[] = [
     test: tickets('that no key of the issuer signed'),
   },
   {
-    name: 'ticket: wrong in any way, and told how before the signature is known',
-    file: check,
-    find: "if (found.type === 'unknown') return refused('ticket_rejected');",
-    put: "if (found.type === 'unknown') return refused('ticket_rejected');\n    if (!text.includes(Buffer.from(o.issuer).toString('base64url').slice(0, 4))) return refused('ticket_rejected', { detail: 'aud' });",
-    test: tickets('only who has a signed ticket'),
-  },
-  {
     name: 'ticket: used again after the clock was set back',
     file: check,
     find: ' + limits.ticketKeptMs;',

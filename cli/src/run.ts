@@ -8,6 +8,7 @@ import { addSearch } from './commands/search.ts';
 import { addSend } from './commands/send.ts';
 import { addServe } from './commands/serve.ts';
 import { addTail } from './commands/tail.ts';
+import { addToken } from './commands/token.ts';
 import type { Context } from './context.ts';
 import { inOneLine, OutputClosed, QuietFailure, WrongUse } from './failure.ts';
 import type { Io } from './io.ts';
@@ -27,6 +28,7 @@ const usage: Readonly<Record<string, string>> = {
   history: 'history --profile DIR --with USER',
   search: "search --profile DIR [--with USER] [--from USER] 'QUERY'",
   coverage: 'coverage --profile DIR --with USER',
+  token: 'token --profile DIR --aud URL --path /v1/prekeys/count',
   chat: 'chat --profile DIR [--with USER]',
 };
 
@@ -68,8 +70,8 @@ function build(context: Context): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'waxwing: ')),
     })
     .showHelpAfterError(`Type: ${self} --help`);
-  for (const add of [addServe, addRegister, addSend, addTail, addHistory, addSearch, addCoverage, addChat])
-    add(program, context);
+  const local = [addHistory, addSearch, addCoverage, addToken];
+  for (const add of [addServe, addRegister, addSend, addTail, ...local, addChat]) add(program, context);
   for (const command of program.commands) {
     command.showHelpAfterError(`Type: ${self} ${usage[command.name()] ?? '--help'}`);
   }

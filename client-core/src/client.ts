@@ -1,10 +1,6 @@
 import {
-  addressKey,
-  audience,
   isAccountId,
   ProtocolError,
-  signToken,
-  tokenTimes,
   type AccountId,
   type DeviceAddress,
   type DeviceId,
@@ -36,6 +32,7 @@ import type { LocalKeys } from './session/crypto.ts';
 import { UnitOfWork } from './session/unit-of-work.ts';
 import { SyncEngine } from './sync/engine.ts';
 import type { IdentityPolicy } from './sync/send-hold.ts';
+import { tokenFor, type TokenRequest } from './token-request.ts';
 import type { KeyserverClient } from './transport/keyserver-client.ts';
 import { createRelayLink, type LinkState, type RelayLink } from './transport/relay-link.ts';
 import { createTrust, type SafetyNumber, type Trust } from './trust.ts';
@@ -44,6 +41,8 @@ import { createTrust, type SafetyNumber, type Trust } from './trust.ts';
 export type Client = {
   readonly account: AccountId;
   readonly device: DeviceId;
+  /** The origin that it dials. */
+  readonly server: string;
   readonly connection: Observable<ConnectionState>;
   /**
    * Resolves when the mailbox has drained, after any number of attempts; from then on the client reconnects by itself.
@@ -79,6 +78,11 @@ export type Client = {
    */
   safetyNumber(peer: AccountId): Promise<SafetyNumber>;
   readonly trust: Trust;
+  /**
+   * A token of this device, for calling its server without this library: good for a minute by this machine's clock, for one
+   * request or one challenge. Needs no server. Rejects with `cloned`.
+   */
+  token(request: TokenRequest): Promise<string>;
   /** What happens from now on; what matters is also in the history. */
   events(): AsyncIterableIterator<ClientEvent>;
   /**
@@ -120,19 +124,19 @@ export function createClientOn(
     caughtUp: () => connection.set({ state: 'online' }),
   });
 
-  function answerChallenge(challenge: { nonce: Uint8Array; serverTimeMs: number }) {
+  function token(request: TokenRequest, serverNowMs: number): string {
     const secret = store.device.get()?.authSecretKey;
     if (!secret) throw new WaxwingError('cloned');
+    const sign = (message: Uint8Array) => crypto.signToken(secret, message);
+    const asked = { ...request, server: request.server ?? device.server };
+    return tokenFor(asked, { device: address, generations: generations.list(), serverNowMs, sign });
+  }
+
+  function answerChallenge({ nonce, serverTimeMs }: { nonce: Uint8Array; serverTimeMs: number }) {
+    const answer = token({ nonce }, serverTimeMs);
     const tokens = disk.around(() => generations.list());
-    const claims = {
-      iss: addressKey(address),
-      aud: audience('relay', device.server),
-      ...tokenTimes(challenge.serverTimeMs),
-      nonce: Buffer.from(challenge.nonce).toString('base64url'),
-    };
-    const token = signToken(claims, (message) => crypto.signToken(secret, message));
     const committed = engine.committed();
-    return { ...address, token, generations: tokens, ...(committed && { committed }) };
+    return { ...address, token: answer, generations: tokens, ...(committed && { committed }) };
   }
 
   /** On a full disk the relay tells again at the next opening. */
@@ -207,6 +211,7 @@ export function createClientOn(
   const client: Client = {
     account: address.account,
     device: address.device,
+    server: device.server,
     connection,
     async connect() {
       refuseClosed();
@@ -269,6 +274,11 @@ export function createClientOn(
       Promise.resolve().then(() => {
         refuseClosed();
         return searchPage(store, query, options);
+      }),
+    token: (request) =>
+      Promise.resolve().then(() => {
+        refuseClosed();
+        return token(request, clock.now());
       }),
     events: () => events.listen(),
     async explain(id) {

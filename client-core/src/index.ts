@@ -19,6 +19,7 @@ export type { Runtime } from './runtime.ts';
 export type { Page, SearchHit, SearchOptions } from './search.ts';
 export type { SentMessage } from './sent-message.ts';
 export type { IdentityPolicy } from './sync/send-hold.ts';
+export type { HttpTokenRequest, TokenRequest } from './token-request.ts';
 export type { Crypto } from './session/crypto.ts';
 export type { SnippetPart } from './snippet.ts';
 export { systemRuntime } from './system-runtime.ts';

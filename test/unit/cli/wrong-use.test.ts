@@ -48,6 +48,12 @@ describe('a command that is called wrongly ends with 2, prints no data and says 
     [['search', '--profile', 'x'], 'Type: waxwing search --profile DIR'],
     [['search', '--profile', 'x', '--limit', '0', 'word'], 'Type: waxwing search --profile DIR'],
     [['coverage', '--with', 'bob'], 'Type: waxwing coverage --profile DIR --with USER'],
+    [['token', '--profile', 'x', '--aud', 'http://a'], 'Type: waxwing token --profile DIR --aud URL --path'],
+    [['token', '--profile', 'x', '--aud', 'nowhere', '--path', '/v1'], '--aud: nowhere is not an origin'],
+    [['token', '--profile', 'x', '--aud', 'http://a', '--path', 'v1'], '--path: v1 is not a path'],
+    [['token', '--profile', 'x', '--aud', 'http://a', '--path', '/', '--method', 'HEAD'], '--method: HEAD is none'],
+    [['token', '--profile', 'x', '--aud', 'http://a', '--path', '/', '--body', '/nowhere'], '--body: /nowhere'],
+    [['token', '--profile', 'x', '--aud', 'http://a', '--path', '/', '--nonce', 'AA'], '--nonce: a token is for'],
     [['chat', '--with', 'bob'], 'Type: waxwing chat --profile DIR'],
   ])('%j', async (args, typed) => {
     const { code, out, err } = await run(args);
