@@ -3,6 +3,8 @@
  * each rule catches what it forbids.
  */
 const ours = ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli'];
+/** Also what is packed out of `test`. */
+const packed = [...ours, 'test/kit'].join('|');
 
 /** A workspace or a folder of the root that is not among `allowed`, by path or by package name. */
 function anyOfOursBut(...allowed) {
@@ -33,10 +35,17 @@ module.exports = {
     arrow('client-core', ['protocol'], 'Installing the client brings no server package.'),
     arrow('cli', ['protocol', 'storage', 'keyserver', 'relay', 'client-core'], 'Shipped code imports no tests.'),
     {
+      name: 'testing-composes-the-parts',
+      comment: 'Apps install it for their tests: it brings what it puts together, and none of our own tests.',
+      severity: 'error',
+      from: { path: '^test/kit/src/' },
+      to: { path: ['^(test/(?!kit/)|cli/|bench/|examples/)', '^(node_modules/)?@waxwing/cli(/|$)'] },
+    },
+    {
       name: 'workspaces-meet-at-their-index',
       comment: 'What a workspace does not export is its own.',
       severity: 'error',
-      from: { path: `^(${ours.join('|')})/src/` },
+      from: { path: `^(${packed})/src/` },
       to: { path: `^(${ours.join('|')})/src/.`, pathNot: ['^$1/src/', '^[^/]+/src/index\\.ts$'] },
     },
     {
@@ -80,14 +89,14 @@ module.exports = {
         'A package that only development has, or that is in no package.json, is missing where this is installed.',
       severity: 'error',
       // What ends in .dev.mjs runs from the sources only: it is neither built nor packed.
-      from: { path: `^(${ours.join('|')})/src/`, pathNot: '\\.dev\\.mjs$' },
+      from: { path: `^(${packed})/src/`, pathNot: '\\.dev\\.mjs$' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     // Anchored: an unanchored dist would also leave out node_modules/@signalapp/libsignal-client/dist, and its rule with it.
-    exclude: { path: `^(${ours.join('|')})/dist/` },
+    exclude: { path: `^(${packed})/dist/` },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const sources = ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli'].map((name) => `${name}/src`);
+const workspaces = ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli', 'test/kit'];
+const sources = workspaces.map((name) => `${name}/src`);
 
 type Violation = { readonly from: string; readonly to: string; readonly rule: { readonly name: string } };
 type Cruise = { readonly summary: { readonly violations: readonly Violation[]; readonly totalCruised: number } };
@@ -37,10 +38,11 @@ async function project(files: Readonly<Record<string, string>>): Promise<string>
   for (const name of ['tsconfig.json', 'tsconfig.base.json']) await cp(join(root, name), join(folder, name));
   await write('package.json', '{ "type": "module" }');
   await mkdir(join(folder, 'node_modules/@waxwing'), { recursive: true });
-  for (const name of ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli']) {
-    await cp(join(root, name, 'package.json'), join(folder, name, 'package.json'));
+  for (const name of workspaces) {
     await write(`${name}/src/index.ts`, 'export const here = 1;\n');
-    await symlink(join(folder, name), join(folder, 'node_modules/@waxwing', name));
+    await cp(join(root, name, 'package.json'), join(folder, name, 'package.json'));
+    const as = name === 'test/kit' ? 'testing' : name;
+    await symlink(join(folder, name), join(folder, 'node_modules/@waxwing', as));
   }
   for (const name of ['@signalapp/libsignal-client', '@signalapp/sqlcipher', 'ws', 'unlisted']) {
     const manifest = { name, version: '1.0.0', type: 'module', exports: './dist/index.js' };
@@ -72,6 +74,11 @@ const planted: readonly (readonly [path: string, text: string, rule: string])[] 
   ['client-core/src/a.ts', importsType('@waxwing/storage'), 'client-core-knows-protocol'],
   ['client-core/src/b.ts', "export const late = import('@waxwing/relay');\n", 'client-core-knows-protocol'],
   ['cli/src/a.ts', imports('../../test/support/double.ts'), 'cli-knows-protocol-storage-keyserver-relay-client-core'],
+  ['relay/src/c.ts', imports('@waxwing/testing'), 'relay-knows-storage-protocol'],
+  ['test/kit/src/a.ts', imports('../../support/double.ts'), 'testing-composes-the-parts'],
+  ['test/kit/src/b.ts', importsType('@waxwing/cli'), 'testing-composes-the-parts'],
+  ['test/kit/src/c.ts', imports('../../../client-core/src/inner.ts'), 'workspaces-meet-at-their-index'],
+  ['test/kit/src/d.ts', imports('unlisted'), 'shipped-code-lists-what-it-imports'],
   ['relay/src/b.ts', imports('../../protocol/src/inner.ts'), 'workspaces-meet-at-their-index'],
   ['client-core/src/c.ts', imports('@signalapp/libsignal-client'), 'libsignal-has-two-rooms'],
   ['keyserver/src/b.ts', importsType('@signalapp/libsignal-client'), 'libsignal-has-two-rooms'],
@@ -93,6 +100,8 @@ describe('the arrow rule', () => {
       'client-core/src/transport/a.ts': imports('ws'),
       'client-core/src/sync/a.ts': imports('@waxwing/protocol'),
       'cli/src/a.ts': imports('@waxwing/relay'),
+      'test/kit/src/a.ts': imports('@waxwing/relay'),
+      'test/kit/src/b.ts': imports('@waxwing/client-core'),
     });
     expect((await cruise(allowed)).violations).toEqual([]);
   }, 120_000);
@@ -101,6 +110,7 @@ describe('the arrow rule', () => {
     const spoilt = await project({
       'test/support/double.ts': 'export const here = 1;\n',
       'protocol/src/inner.ts': 'export const here = 1;\n',
+      'client-core/src/inner.ts': 'export const here = 1;\n',
       'storage/src/odd.ts': importsType('./even.ts'),
       ...Object.fromEntries(planted.map(([path, text]) => [path, text])),
     });

@@ -9,7 +9,7 @@ export type Source = { readonly path: string; readonly text: string };
 
 /** Every TypeScript file in a workspace's src. */
 export function sources(): Source[] {
-  const workspaces = ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli'];
+  const workspaces = ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli', 'test/kit'];
   return workspaces.flatMap((workspace) =>
     readdirSync(join(root, workspace, 'src'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !name.startsWith('gen/'))

@@ -1,5 +1,5 @@
 import type { Storage, StoreLimits } from '@waxwing/storage';
-import type { ManualRuntime } from '../support/manual-runtime.ts';
+import type { ManualRuntime } from '../kit/src/manual-runtime.ts';
 
 /** A copy of all that a store keeps, as an operator's backup would have it. */
 export type Backup = { readonly restore: () => Promise<void> };

@@ -12,7 +12,7 @@ import {
 } from '@waxwing/storage';
 import fc from 'fast-check';
 import { it } from 'vitest';
-import { createManualRuntime, type ManualRuntime } from '../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../kit/src/manual-runtime.ts';
 import type { World } from './contract.ts';
 import { directing, enrol, handleNamed, keyOf, listed, recipient, relist, sending, type Person } from './people.ts';
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { limits, systemRuntime } from '@waxwing/protocol';
 import { openSqliteStorage, StoreFullError } from '@waxwing/storage';
 import { afterAll, afterEach, beforeEach, it } from 'vitest';
-import { createManualRuntime } from '../support/manual-runtime.ts';
+import { createManualRuntime } from '../kit/src/manual-runtime.ts';
 import { endProcesses, RunningProcess } from '../support/processes.ts';
 import type { FullLine } from './full-disk-plan.ts';
 import { accepted, accountNumber, firstList, keyOf, recipient, directing, sending } from './people.ts';

@@ -1,5 +1,5 @@
 import { createMemoryStorage, type MemoryState, type MemoryStorage, type StoreLimits } from '@waxwing/storage';
-import { createManualRuntime } from '../support/manual-runtime.ts';
+import { createManualRuntime } from '../kit/src/manual-runtime.ts';
 import type { Adapter, Backup, Reopen } from './contract.ts';
 
 export const memoryAdapter: Adapter = {

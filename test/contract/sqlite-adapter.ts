@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStorage, type StoreLimits } from '@waxwing/storage';
-import { createManualRuntime } from '../support/manual-runtime.ts';
+import { createManualRuntime } from '../kit/src/manual-runtime.ts';
 import type { Adapter, Backup, Reopen, World } from './contract.ts';
 
 const relayFiles = ['relay.db', 'relay.db-wal', 'relay.db-shm'];

@@ -7,7 +7,7 @@ import { decodeEnvelope, systemRuntime } from '@waxwing/protocol';
 import { openSqliteStorage, type Storage } from '@waxwing/storage';
 import Database from 'better-sqlite3';
 import { afterAll, it } from 'vitest';
-import { seededBytes } from '../support/manual-runtime.ts';
+import { seededBytes } from '../kit/src/manual-runtime.ts';
 import { endProcesses, RunningProcess } from '../support/processes.ts';
 import { acker, cast, digestOf, directNumber, handles, roomy, type Line, type Start } from './kill-plan.ts';
 import { accepted, keyOf, messageNumber, sending } from './people.ts';

@@ -1,6 +1,6 @@
 import { systemRuntime } from '@waxwing/protocol';
 import { openSqliteStorage, type DeviceKey } from '@waxwing/storage';
-import { seededBytes } from '../support/manual-runtime.ts';
+import { seededBytes } from '../kit/src/manual-runtime.ts';
 import { acker, cast, digestOf, directNumber, handles, roomy, type Line, type Start } from './kill-plan.ts';
 import { directing, keyOf, recipient, sending } from './people.ts';
 

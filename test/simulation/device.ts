@@ -6,7 +6,7 @@ import { createClientOn } from '../../client-core/src/client.ts';
 import { Generations } from '../../client-core/src/history/generations.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
-import type { ManualRuntime } from '../support/manual-runtime.ts';
+import type { ManualRuntime } from '../kit/src/manual-runtime.ts';
 import type { Liar } from './liars/liar.ts';
 import type { Listings } from './listings.ts';
 import type { Link } from './network.ts';

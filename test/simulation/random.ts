@@ -1,5 +1,5 @@
 import type { RandomBytes } from '@waxwing/protocol';
-import { seededBytes } from '../support/manual-runtime.ts';
+import { seededBytes } from '../kit/src/manual-runtime.ts';
 
 /** Choices from a seed: the same seed and the same questions give the same answers. */
 export type Random = {

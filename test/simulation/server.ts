@@ -1,11 +1,9 @@
 import type { AccountId, Handle } from '@waxwing/protocol';
-import { buildKeyserver } from '@waxwing/keyserver';
-import { createGateway, createLogger, createMetrics, type Gateway } from '@waxwing/relay';
+import type { Gateway } from '@waxwing/relay';
 import { createMemoryStorage, type MemoryState, type MemoryStorage, type Storage } from '@waxwing/storage';
 import type { HttpRequest, HttpResponse } from '@waxwing/client-core';
-import { Registry } from 'prom-client';
-import { pino } from 'pino';
-import type { ManualRuntime } from '../support/manual-runtime.ts';
+import { inProcessGateway, inProcessKeyserver } from '../kit/src/in-process-server.ts';
+import type { ManualRuntime } from '../kit/src/manual-runtime.ts';
 import type { Random } from './random.ts';
 import type { Trace } from './trace.ts';
 
@@ -41,7 +39,6 @@ export async function createServer(o: {
   readonly limits: { readonly mailboxTtlMs?: number; readonly mailboxMaxEntries?: number };
 }): Promise<SimulatedServer> {
   const { runtime, random, trace } = o;
-  const log = createLogger({ level: 'silent', destination: { write: () => undefined } });
   const audit = createAudit();
   let process = { dead: false };
   let storage = createMemoryStorage({ runtime, limits: o.limits });
@@ -95,25 +92,12 @@ export async function createServer(o: {
     const timers = {
       after: (ms: number, call: () => void) => runtime.timers.after(ms, () => !mine.dead && call()),
     };
-    return createGateway({
-      storage: slow,
-      runtime: { clock: runtime.clock, timers, randomBytes: runtime.randomBytes },
-      log,
-      metrics: createMetrics(new Registry()),
-      origins: [origin],
-      drainSpreadMs: 1_000,
-      endOfTurn: setImmediate,
-    });
+    const served = { clock: runtime.clock, timers, randomBytes: runtime.randomBytes };
+    return inProcessGateway({ storage: slow, runtime: served, origin });
   }
 
   function makeKeyserver() {
-    return buildKeyserver({
-      storage: slow,
-      runtime,
-      log: pino({ level: 'silent' }),
-      config: { origins: [origin] },
-      onDevicesRemoved: (removed) => removed.forEach((device) => gateway?.disconnect(device, 'device_removed')),
-    });
+    return inProcessKeyserver({ storage: slow, runtime, origin, gateway: () => gateway });
   }
 
   const server: SimulatedServer = {
@@ -149,21 +133,9 @@ export async function createServer(o: {
       trace.line(`server starts ${typeof how === 'string' ? how : how.told ? 'restored' : 'restored in secret'}`);
     },
     snapshot: () => ({ state: storage.snapshot(), answered: audit.answered() }),
-    async http({ method, url, headers, body }) {
-      const mine = process;
-      if (mine.dead) throw new Error('no route');
-      const answer = await keyserver.inject({
-        method,
-        url: url.slice(origin.length),
-        headers: { ...headers, host: new URL(origin).host },
-        ...(body && { payload: Buffer.from(body) }),
-      });
-      const named = Object.entries(answer.headers).map(([name, value]) => [name.toLowerCase(), String(value)] as const);
-      return {
-        status: answer.statusCode,
-        headers: Object.fromEntries(named),
-        body: new Uint8Array(answer.rawPayload),
-      };
+    async http(request) {
+      if (process.dead) throw new Error('no route');
+      return keyserver.http(request);
     },
     get storage() {
       return storage;

@@ -1,4 +1,4 @@
-import type { ManualRuntime } from '../support/manual-runtime.ts';
+import type { ManualRuntime } from '../kit/src/manual-runtime.ts';
 import type { SimulatedDevice } from './device.ts';
 import { changeList } from './list-change.ts';
 import type { Listings } from './listings.ts';

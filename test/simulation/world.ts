@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { compareSequences, limits, parseEra, type Sequence } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
-import { createManualRuntime } from '../support/manual-runtime.ts';
+import { createManualRuntime } from '../kit/src/manual-runtime.ts';
+import { createVirtualTime } from '../kit/src/virtual-time.ts';
 import { createAcknowledged } from './acknowledged.ts';
 import { createAlarms } from './alarms.ts';
 import { check } from './checker.ts';
@@ -38,7 +39,6 @@ export type Outcome = {
   readonly trace: readonly string[];
 };
 
-const TURNS_OF_REST = 8;
 /** Memory where there is some: a commit costs no disk. */
 const folderRoot = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** How long a calm network may need until all is said and heard. */
@@ -63,47 +63,8 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   const fired = new Set<string>();
   const fire = (fault: string): void => void fired.add(fault);
   const oracle = createKeyOracle();
-  let busy = 0;
+  const { settle, run, wait, counted } = createVirtualTime(runtime);
   let filled = 0;
-  const counted = async <T>(call: () => Promise<T>): Promise<T> => {
-    busy += 1;
-    try {
-      return await call();
-    } finally {
-      busy -= 1;
-    }
-  };
-
-  async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < TURNS_OF_REST; quiet += 1) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (busy > 0) quiet = 0;
-    }
-  }
-
-  async function run(ms: number): Promise<void> {
-    const end = runtime.elapsedMs() + ms;
-    await settle();
-    for (let next = runtime.untilNextTimer(); next !== undefined; next = runtime.untilNextTimer()) {
-      if (runtime.elapsedMs() + next > end) break;
-      runtime.advance(next);
-      await settle();
-    }
-    runtime.advance(end - runtime.elapsedMs());
-    await settle();
-  }
-
-  async function wait<T>(promise: Promise<T>): Promise<T> {
-    const state = { done: false };
-    const end = (): void => void (state.done = true);
-    promise.then(end, end);
-    for (let passed = 0; !state.done; passed += 50) {
-      if (passed > 60_000) throw new Error('a promise of the world stays open');
-      await run(50);
-    }
-    return promise;
-  }
-
   const unhandled = (error: unknown): void => {
     if (!(error instanceof Crashed))
       violations.push(`unhandled: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);

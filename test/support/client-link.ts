@@ -1,6 +1,7 @@
-import { decodeDownBatch, decodeUpBatch, encodeDownBatch, encodeUpBatch, type Down, type Up } from '@waxwing/protocol';
 import type { Dial } from '@waxwing/client-core';
+import type { Down, Up } from '@waxwing/protocol';
 import type { Gateway } from '@waxwing/relay';
+import { createLink, type Link } from '../kit/src/link.ts';
 
 /** What stands between one client and the gateway: it may change, drop, keep or add what travels. */
 export type ClientLink = {
@@ -15,7 +16,7 @@ export type ClientLink = {
   /** How often the device dialled. */
   readonly dials: number;
   /** Ends the connection as a broken network does, or with the relay's close code. What is on its way is lost. */
-  cut(code?: number, reason?: string): void;
+  readonly cut: Link['cut'];
   /** Says something that the relay did not. */
   say(...messages: Down[]): void;
   readonly dial: Dial;
@@ -23,12 +24,22 @@ export type ClientLink = {
 
 const same = <T>(message: T): readonly T[] => [message];
 
-/** `gateway` is asked at each dial: it may be another one later. `work` holds the world's settling up while it runs. */
-export function createClientLink(gateway: () => Gateway, work: (task: () => void) => void): ClientLink {
+/** `gateway` is asked at each dial: it may be another one later. `later` holds the world's settling up until it has run. */
+export function createClientLink(gateway: () => Gateway, later: (task: () => void) => void): ClientLink {
   let dials = 0;
-  let cut: (code: number, reason: string) => void = () => undefined;
-  let receive: (bytes: Uint8Array) => void = () => undefined;
-
+  const kept = <T>(all: T[], messages: readonly T[]): readonly T[] => {
+    all.push(...messages);
+    return messages;
+  };
+  const under = createLink({
+    gateway: () => (link.offline ? undefined : gateway()),
+    carry: (_way, arrive) => later(arrive),
+    later,
+    through: {
+      up: (message) => kept(link.ups, link.up(message)),
+      down: (message) => kept(link.downs, link.down(message)),
+    },
+  });
   const link: ClientLink = {
     down: same,
     up: same,
@@ -38,55 +49,11 @@ export function createClientLink(gateway: () => Gateway, work: (task: () => void
     get dials() {
       return dials;
     },
-    cut: (code = 1006, reason = 'cut') => cut(code, reason),
-    say: (...messages) => receive(encodeDownBatch(messages)),
-    dial(_url, handlers) {
+    cut: under.cut,
+    say: (...messages) => under.say(messages),
+    dial(url, handlers) {
       dials += 1;
-      let isOver = false;
-      const end = (code: number, reason: string): void => {
-        if (isOver) return;
-        isOver = true;
-        work(() => {
-          handlers.closed({ code, reason });
-          ended();
-        });
-      };
-      let ended = (): void => undefined;
-      const toDevice = (bytes: Uint8Array): void => {
-        work(() => {
-          if (isOver) return;
-          const messages = decodeDownBatch(bytes).flatMap((message) => link.down(message));
-          link.downs.push(...messages);
-          if (messages.length > 0) handlers.received(encodeDownBatch(messages));
-        });
-      };
-      if (link.offline) {
-        end(1006, 'offline');
-        return { send: () => undefined, bufferedBytes: 0, close: () => undefined };
-      }
-      cut = end;
-      receive = (bytes) => work(() => !isOver && handlers.received(bytes));
-      const listener = gateway().connect({
-        form: 'binary',
-        send: toDevice,
-        bufferedBytes: () => 0,
-        close: (code, reason) => work(() => end(code, reason)),
-        terminate: () => end(1006, 'terminated'),
-      });
-      ended = () => listener.closed();
-      work(() => !isOver && handlers.opened());
-      return {
-        send(bytes) {
-          work(() => {
-            if (isOver) return;
-            const messages = decodeUpBatch(bytes).flatMap((message) => link.up(message));
-            link.ups.push(...messages);
-            if (messages.length > 0) listener.received(encodeUpBatch(messages), false);
-          });
-        },
-        bufferedBytes: 0,
-        close: () => work(() => end(1000, 'closed')),
-      };
+      return under.dial(url, handlers);
     },
   };
   return link;

@@ -1,8 +1,6 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildKeyserver } from '@waxwing/keyserver';
-import { createGateway, createLogger, createMetrics, type Gateway } from '@waxwing/relay';
 import { createMemoryStorage, type MemoryStorage } from '@waxwing/storage';
 import {
   createClient,
@@ -15,15 +13,15 @@ import {
   type Runtime,
   type SendHttp,
 } from '@waxwing/client-core';
-import { Registry } from 'prom-client';
-import { pino } from 'pino';
 import { createClientOn } from '../../client-core/src/client.ts';
 import { Generations } from '../../client-core/src/history/generations.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
+import { inProcessGateway, inProcessKeyserver } from '../kit/src/in-process-server.ts';
+import { createManualRuntime, seededBytes, type ManualRuntime } from '../kit/src/manual-runtime.ts';
+import { createVirtualTime } from '../kit/src/virtual-time.ts';
 import { createClientLink, type ClientLink } from './client-link.ts';
-import { createManualRuntime, seededBytes, type ManualRuntime } from './manual-runtime.ts';
 
 export const worldOrigin = 'http://relay.test';
 
@@ -78,102 +76,29 @@ export type ClientWorld = {
   close(): Promise<void>;
 };
 
-const TURNS_OF_REST = 6;
 /** Fewer than a device makes, for time; enough that they are not low at once. */
 const ONE_TIME_KEYS = 25;
 
 export async function createClientWorld(o: { seed?: number } = {}): Promise<ClientWorld> {
   const runtime = createManualRuntime({ seed: o.seed ?? 1 });
-  const log = createLogger({ level: 'silent', destination: { write: () => undefined } });
+  const { settle, run, until, wait, counted, later } = createVirtualTime(runtime);
   const folder = mkdtempSync(join(tmpdir(), 'waxwing-world-'));
   const devices: TestClient[] = [];
-  let busy = 0;
   let storage = createMemoryStorage({ runtime });
   let gateway = makeGateway();
   let keyserver = await makeKeyserver();
 
-  function makeGateway(): Gateway {
-    const origins = [worldOrigin];
-    const metrics = createMetrics(new Registry());
-    return createGateway({ storage, runtime, log, metrics, origins, drainSpreadMs: 1_000, endOfTurn: setImmediate });
+  function makeGateway() {
+    return inProcessGateway({ storage, runtime, origin: worldOrigin });
   }
 
   function makeKeyserver() {
-    return buildKeyserver({
-      storage,
-      runtime,
-      log: pino({ level: 'silent' }),
-      config: { origins: [worldOrigin] },
-      onDevicesRemoved: (removed) => removed.forEach((device) => gateway.disconnect(device, 'device_removed')),
-    });
-  }
-
-  const work = (task: () => void): void => {
-    busy += 1;
-    setImmediate(() => {
-      busy -= 1;
-      task();
-    });
-  };
-
-  async function counted<T>(call: () => Promise<T>): Promise<T> {
-    busy += 1;
-    try {
-      return await call();
-    } finally {
-      busy -= 1;
-    }
-  }
-
-  const send: SendHttp = async ({ method, url, headers, body }) => {
-    const answer = await keyserver.inject({
-      method,
-      url: url.slice(worldOrigin.length),
-      headers: { ...headers, host: new URL(worldOrigin).host },
-      ...(body && { payload: Buffer.from(body) }),
-    });
-    const named = Object.entries(answer.headers).map(([name, value]) => [name.toLowerCase(), String(value)] as const);
-    return { status: answer.statusCode, headers: Object.fromEntries(named), body: new Uint8Array(answer.rawPayload) };
-  };
-
-  async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < TURNS_OF_REST; quiet += 1) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (busy > 0) quiet = 0;
-    }
-  }
-
-  async function run(ms: number): Promise<void> {
-    let left = ms;
-    await settle();
-    for (let next = runtime.untilNextTimer(); next !== undefined && next <= left; next = runtime.untilNextTimer()) {
-      runtime.advance(next);
-      left -= next;
-      await settle();
-    }
-    runtime.advance(left);
-    await settle();
-  }
-
-  async function until(condition: () => boolean): Promise<void> {
-    await settle();
-    for (let passedMs = 0; !condition(); passedMs += 50) {
-      if (passedMs > 60_000) throw new Error(`never: ${String(condition)}`);
-      await run(50);
-    }
-  }
-
-  async function wait<T>(promise: Promise<T>): Promise<T> {
-    let isDone = false;
-    const done = () => (isDone = true);
-    promise.then(done, done);
-    await until(() => isDone);
-    return promise;
+    return inProcessKeyserver({ storage, runtime, origin: worldOrigin, gateway: () => gateway });
   }
 
   function makeDevice(): Omit<TestClient, 'client'> {
     const id = devices.length + 1;
-    const link = createClientLink(() => gateway, work);
+    const link = createClientLink(() => gateway, later);
     const randomBytes = seededBytes(`${o.seed ?? 1}/${id}`);
     const crypto = createLibsignalCrypto(randomBytes);
     const made = {
@@ -205,7 +130,7 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
         return counted(() => crypto.decrypt(...args));
       },
     };
-    const http: SendHttp = (request) => made.http(request, (sent) => counted(() => send(sent)));
+    const http: SendHttp = (request) => made.http(request, (sent) => counted(() => keyserver.http(sent)));
     made.runtime = { clock: runtime.clock, timers: runtime.timers, randomBytes, crypto: slow, dial: link.dial, http };
     return made;
   }

@@ -1,7 +1,7 @@
 import { createGateway, createLogger, createMetrics, type Gateway } from '@waxwing/relay';
 import { createMemoryStorage, type Storage } from '@waxwing/storage';
 import { Registry } from 'prom-client';
-import { createManualRuntime, type ManualRuntime } from './manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../kit/src/manual-runtime.ts';
 import { registerAccount, type TestAccount } from './relay-account.ts';
 import { linkDevice, type LinkedDevice } from './relay-channel.ts';
 import { testOrigin } from './relay-device.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { messageIdOf, newMessageId } from '../../../client-core/src/message-id.ts';
-import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 const ANY_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
 import type { HttpClaims } from '@waxwing/protocol';
-import { createManualRuntime, type ManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../../kit/src/manual-runtime.ts';
 import { bearer, claimsFor, createPerson, ORIGIN, registration, type Person, type TestDevice } from './person.ts';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';

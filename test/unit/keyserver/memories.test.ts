@@ -8,7 +8,7 @@ import { isAgreementKey, smallOrderPoints } from '../../../keyserver/src/libsign
 import { answered, refused } from '../../../keyserver/src/refusal.ts';
 import { createSpentTokens } from '../../../keyserver/src/spent-tokens.ts';
 import { createTokenBuckets } from '../../../keyserver/src/token-buckets.ts';
-import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 describe('a token bucket', () => {
   test('gives no more than burst and refill over any stretch of time, and serves who waited as told', () => {

@@ -1,7 +1,7 @@
 import { decodeDownBatch, downBatchMaxBytes, limits, type Down } from '@waxwing/protocol';
 import { describe, expect, it } from 'vitest';
 import { createOutgoing } from '../../../relay/src/outgoing.ts';
-import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 function outgoing() {
   const runtime = createManualRuntime();

@@ -1,7 +1,7 @@
 import { limits } from '@waxwing/protocol';
 import { describe, expect, it } from 'vitest';
 import { createRateLimit } from '../../../relay/src/rate-limit.ts';
-import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 describe('a rate limit', () => {
   it('lets a burst through, then one per refill, and names the wait exactly', () => {

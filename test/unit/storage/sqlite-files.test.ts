@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, it } from 'vitest';
 import { accepted, directing, enrol, keyOf, recipient, sending, type Person } from '../../contract/people.ts';
 import { ackUpTo, numbersIn, readAll } from '../../contract/reading.ts';
 import type { World } from '../../contract/contract.ts';
-import { createManualRuntime, type ManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 const HOUR_MS = 60 * 60 * 1_000;
 

@@ -2,7 +2,7 @@ import { limits } from '@waxwing/protocol';
 import { beforeEach, expect, test } from 'vitest';
 import type { SyncContext } from '../../../../client-core/src/sync/context.ts';
 import { Underway } from '../../../../client-core/src/sync/underway.ts';
-import { createManualRuntime, type ManualRuntime } from '../../../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../../../kit/src/manual-runtime.ts';
 
 let runtime: ManualRuntime;
 let underway: Underway;

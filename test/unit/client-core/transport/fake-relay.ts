@@ -22,7 +22,7 @@ import {
   type LinkState,
   type RelayLink,
 } from '../../../../client-core/src/transport/relay-link.ts';
-import { createManualRuntime, type ManualRuntime } from '../../../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../../../kit/src/manual-runtime.ts';
 
 export const MAILBOX = Buffer.alloc(8, 1).toString('base64url');
 export const OTHER_MAILBOX = Buffer.alloc(8, 2).toString('base64url');

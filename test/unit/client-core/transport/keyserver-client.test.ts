@@ -13,7 +13,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../../../client-core/src/transport/http.ts';
 import { createKeyserverClient, deviceTokens } from '../../../../client-core/src/transport/keyserver-client.ts';
-import { createManualRuntime } from '../../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../../kit/src/manual-runtime.ts';
 import { account } from './fake-relay.ts';
 
 const SERVER = 'https://chat.example:7700';
