@@ -4,7 +4,7 @@ import { defaultServerConditions } from 'vite';
 export default defineConfig({
   ssr: { resolve: { conditions: ['waxwing-source', ...defaultServerConditions] } },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
     pool: 'forks',
     globalSetup: 'test/support/temporary-root.ts',
     testTimeout: 20_000,

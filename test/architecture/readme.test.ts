@@ -48,6 +48,8 @@ describe('the documents', () => {
     'docs/protocol.md',
     'docs/roadmap.md',
     'docs/threat-model.md',
+    'examples/README.md',
+    'test/kit/README.md',
   ];
 
   it.each(pages)('%s links only to what is there', (page) => {
