@@ -21,6 +21,7 @@ import {
   type Sequence,
 } from './ids.ts';
 import { limits } from './limits.ts';
+import { acceptedPart, deliverPart, joinParts, readyPart, type DownPart } from './down-bytes.ts';
 import { envelopeMaxBytes } from './envelope.ts';
 import {
   atMost,
@@ -140,11 +141,25 @@ export type Down =
 export const downBatchMaxBytes = limits.deliverWindowBytes + 2 * envelopeMaxBytes;
 
 export function encodeDownBatch(messages: readonly Down[], form: Form = 'binary'): Uint8Array {
-  return encodeForm(
-    DownBatchSchema,
-    create(DownBatchSchema, { messages: messages.map((down) => ({ message: toShape(down) })) }),
-    form,
-  );
+  return form === 'binary' ? joinParts(messages.map(partOf)) : encodeAnyDownBatch(messages, form);
+}
+
+/** What most messages are is written by hand; a batch is its messages one after the other. */
+function partOf(down: Down): DownPart {
+  switch (down.type) {
+    case 'deliver':
+      return deliverPart(down.position, down.envelope);
+    case 'accepted':
+      return acceptedPart(down);
+    default:
+      return readyPart(encodeAnyDownBatch([down], 'binary'));
+  }
+}
+
+/** The same for every message, with the generated code. */
+function encodeAnyDownBatch(messages: readonly Down[], form: Form): Uint8Array {
+  const batch = create(DownBatchSchema, { messages: messages.map((down) => ({ message: toShape(down) })) });
+  return encodeForm(DownBatchSchema, batch, form);
 }
 
 /** Refuses with `malformed` or `too_large`. Messages of a kind that this version does not know are left out. */

@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** SHA-256 over the parts, one after the other: 32 bytes. */
 export function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  const [first, ...others] = parts;
+  if (first !== undefined && others.length === 0) return hash('sha256', first, 'buffer');
+  const all = createHash('sha256');
+  for (const part of parts) all.update(part);
+  return all.digest();
 }
 
 /** Whether two byte strings are the same. Not for secrets: its time depends on them. */

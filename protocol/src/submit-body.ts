@@ -4,6 +4,7 @@ import { accountIdFromBytes, parseDeviceId, uuidToBytes, type AccountId, type De
 import { limits } from './limits.ts';
 import { atMost, decode, malformed, noUnknown, refuseOver, toCount } from './schema.ts';
 import { ProtocolError } from './errors.ts';
+import { readSubmitBody } from './submit-body-bytes.ts';
 
 /** What kind of libsignal message a ciphertext is. */
 export type CiphertextKind = 'session' | 'prekey' | 'sender_key';
@@ -78,6 +79,11 @@ export function encodeSubmitBody(body: SubmitBody): Uint8Array {
  * (`bad_recipients`), and anything over its limit (`too_large`). That the sender's account is named is the submit's rule.
  */
 export function decodeSubmitBody(bytes: Uint8Array): SubmitBody {
+  return readSubmitBody(bytes) ?? decodeAnySubmitBody(bytes);
+}
+
+/** The same for every body, with the generated code. */
+function decodeAnySubmitBody(bytes: Uint8Array): SubmitBody {
   const message = decode(SubmitBodySchema, bytes, limits.batchMaxBytes);
   noUnknown(message);
   refuseOver(message.sharedCiphertext.length, limits.ciphertextMaxBytes, 'shared ciphertext');

@@ -34,6 +34,7 @@ import {
   toSequence,
   type Form,
 } from './schema.ts';
+import { readUpBatch } from './up-bytes.ts';
 
 /** First message of a connection. `generations` are the tokens that this device may be stored under, oldest first, the newest last. */
 export type Authenticate = {
@@ -98,6 +99,11 @@ export function encodeUpBatch(messages: readonly Up[], form: Form = 'binary'): U
 
 /** Refuses with `malformed` or `too_large`. A batch of none is malformed. */
 export function decodeUpBatch(bytes: Uint8Array, form: Form = 'binary'): Up[] {
+  return (form === 'binary' ? readUpBatch(bytes) : undefined) ?? decodeAnyUpBatch(bytes, form);
+}
+
+/** The same for every batch, with the generated code. */
+function decodeAnyUpBatch(bytes: Uint8Array, form: Form): Up[] {
   const batch = decodeForm(UpBatchSchema, bytes, limits.batchMaxBytes, form);
   noUnknown(batch);
   toCount(batch.messages.length, 'batch');
