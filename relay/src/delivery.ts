@@ -1,5 +1,5 @@
 import { limits, type Down, type Mark, type Position, type Timers } from '@waxwing/protocol';
-import type { DeviceKey, MailboxStore, OpenMailbox } from '@waxwing/storage';
+import type { ArrivedEntry, DeviceKey, MailboxEntry, MailboxStore, OpenMailbox } from '@waxwing/storage';
 import { createDeliverWindow } from './flow-control.ts';
 
 /**
@@ -10,8 +10,9 @@ import { createDeliverWindow } from './flow-control.ts';
  *            the store fails ──▶ looks again after storeRetryMs
  *            the mailbox turns out to be another one ──▶ `MailboxRestarted`, and reads from its start
  *
- * The mailbox is read only when there is room, so that mail waits in the store and costs no memory here. A wake-up is a
- * hint: `look` at every heartbeat finds what a lost one would have brought.
+ * The mailbox is read only when there is room, so that mail waits in the store and costs no memory here. A wake-up that
+ * brings the next entry to a device that is live and has everything before it spares the read. A wake-up is a hint: `look`
+ * at every heartbeat finds what a lost one would have brought.
  */
 export type Delivery = {
   /** Something may have come. */
@@ -67,7 +68,15 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   };
 
   const resume = (): void => {
-    if (!isReading && !cancelRetry) void read();
+    if (isWanted && !isReading && !cancelRetry) void read();
+  };
+
+  /** What has just come is sent at once if it is all that is not sent yet, and there is room; else the mailbox is read. */
+  const arrived = (entry?: ArrivedEntry): void => {
+    const isNext = entry?.number === after + 1 && entry.incarnation === incarnation;
+    const isIdle = !isStopped && !isDraining && !isReading && !isWanted && !cancelRetry;
+    if (!isNext || !isIdle || Math.min(window.room(), deps.channelRoom()) === 0) look();
+    else sendEntries([entry]);
   };
 
   const read = async (): Promise<void> => {
@@ -91,10 +100,20 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     }
   };
 
-  const deliver = (entries: readonly { number: number; envelope: Uint8Array }[], marks: readonly Mark[]): void => {
+  const deliver = (entries: readonly MailboxEntry[], marks: readonly Mark[]): void => {
     const fresh = marks.filter((mark) => !toldMarks.has(markText(mark)));
     if (fresh.length > 0) send({ type: 'marks', marks: fresh });
     toldMarks = new Set(marks.map(markText));
+    sendEntries(entries);
+    if (entries.length > 0) isWanted = true;
+    else if (isDraining) {
+      isDraining = false;
+      send({ type: 'drained' });
+      deps.onDrained();
+    }
+  };
+
+  const sendEntries = (entries: readonly MailboxEntry[]): void => {
     let bytes = 0;
     for (const { number, envelope } of entries) {
       window.delivered(number, envelope.length);
@@ -102,14 +121,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       after = number;
       bytes += envelope.length;
     }
-    if (entries.length > 0) {
-      isWanted = true;
-      deps.onDelivered(entries.length, bytes);
-    } else if (isDraining) {
-      isDraining = false;
-      send({ type: 'drained' });
-      deps.onDrained();
-    }
+    if (entries.length > 0) deps.onDelivered(entries.length, bytes);
   };
 
   const ack = async (): Promise<void> => {
@@ -141,7 +153,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     look();
   };
 
-  const stopListening = mailboxes.listen(device, look);
+  const stopListening = mailboxes.listen(device, arrived);
   return {
     look,
     resume,

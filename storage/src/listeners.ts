@@ -1,28 +1,42 @@
-import { deviceKeyText, type DeviceKey } from './device-key.ts';
+import type { AccountId, DeviceId } from '@waxwing/protocol';
+import type { DeviceKey } from './device-key.ts';
+import type { ArrivedEntry } from './mailbox-store.ts';
 
 /** Who wants to know of entries for which device, in this process. */
 export type Listeners = {
   /** The answer takes the listener away again; idempotent. */
-  add(device: DeviceKey, wake: () => void): () => void;
-  /** Wakes the listeners of these devices, by `deviceKeyText`. */
-  wake(devices: Iterable<string>): void;
+  add(device: DeviceKey, wake: Wake): () => void;
+  /** Whether anyone listens for a device of this account and id, whichever list added it. */
+  has(account: AccountId, device: DeviceId): boolean;
+  /** Wakes the device's listeners, with the entry that came if it is at hand. */
+  wake(device: DeviceKey, entry?: ArrivedEntry): void;
 };
 
+type Wake = (entry?: ArrivedEntry) => void;
+type Listener = { readonly addedIn: number; readonly wake: Wake };
+
 export function createListeners(): Listeners {
-  const byDevice = new Map<string, Set<{ readonly wake: () => void }>>();
+  const byAddress = new Map<string, readonly Listener[]>();
   return {
-    add(device, wake) {
-      const text = deviceKeyText(device);
-      const listener = { wake };
-      const listening = byDevice.get(text) ?? new Set();
-      byDevice.set(text, listening.add(listener));
+    add({ account, device, addedIn }, wake) {
+      const address = addressOf(account, device);
+      const listener = { addedIn, wake };
+      byAddress.set(address, [...(byAddress.get(address) ?? []), listener]);
       return () => {
-        listening.delete(listener);
-        if (listening.size === 0 && byDevice.get(text) === listening) byDevice.delete(text);
+        const left = (byAddress.get(address) ?? []).filter((other) => other !== listener);
+        if (left.length === 0) byAddress.delete(address);
+        else byAddress.set(address, left);
       };
     },
-    wake(devices) {
-      for (const device of devices) for (const { wake } of [...(byDevice.get(device) ?? [])]) wake();
+    has: (account, device) => byAddress.has(addressOf(account, device)),
+    wake({ account, device, addedIn }, entry) {
+      const listening = byAddress.get(addressOf(account, device));
+      if (listening === undefined) return;
+      for (const listener of listening) if (listener.addedIn === addedIn) listener.wake(entry);
     },
   };
+}
+
+function addressOf(account: AccountId, device: DeviceId): string {
+  return `${account}.${device}`;
 }

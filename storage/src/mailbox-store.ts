@@ -65,6 +65,9 @@ export type DirectResult =
 /** An entry of a mailbox: its number in the mailbox, and the serialised Envelope. */
 export type MailboxEntry = { readonly number: number; readonly envelope: Uint8Array };
 
+/** An entry that has just come to a mailbox, and which mailbox that is. */
+export type ArrivedEntry = MailboxEntry & { readonly incarnation: string };
+
 export type MailboxPage = {
   /** In order; empty when nothing lies behind `after`. */
   readonly entries: readonly MailboxEntry[];
@@ -150,8 +153,12 @@ export type MailboxStore = {
     committed: Position,
   ): Promise<{ type: 'trimmed' } | { type: 'restarted'; incarnation: string }>;
 
-  /** Calls back, with nothing promised about when and how often, after entries came to the device's mailbox. A hint: look with `read`. */
-  listen(device: DeviceKey, wake: () => void): () => void;
+  /**
+   * Calls back, with nothing promised about when and how often, after entries came to the device's mailbox: a hint to look
+   * with `read`. Where it brings an entry, that one is durable in the mailbox and stands there as `read` would answer it;
+   * whoever has read everything before it need not look.
+   */
+  listen(device: DeviceKey, wake: (entry?: ArrivedEntry) => void): () => void;
 
   /** The last sequence of each handle, in the order asked; no sequence where there is no counter. Begins no era. */
   heads(handles: readonly Handle[]): Promise<readonly Head[]>;

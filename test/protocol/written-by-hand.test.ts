@@ -65,8 +65,8 @@ function spoilt(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
 function generatedUps(bytes: Uint8Array): Up[] | undefined {
   try {
     const batch = fromBinary(UpBatchSchema, bytes);
-    const again = toBinary(UpBatchSchema, batch, { writeUnknownFields: false });
-    if (!equals(UpBatchSchema, fromBinary(UpBatchSchema, again), batch, { unknown: true })) return undefined;
+    const known = toBinary(UpBatchSchema, batch, { writeUnknownFields: false });
+    if (known.length !== toBinary(UpBatchSchema, batch).length) return undefined;
     return decodeUpBatch(Buffer.from(toJsonString(UpBatchSchema, batch)), 'json');
   } catch {
     return undefined;
@@ -123,7 +123,8 @@ describe('what is read by hand', () => {
         if (read === undefined) return;
         const batch = fromBinary(SubmitBodySchema, bytes);
         const again = encodeSubmitBody(read);
-        expect(equals(SubmitBodySchema, fromBinary(SubmitBodySchema, again), batch, { unknown: true })).toBe(true);
+        expect(equals(SubmitBodySchema, fromBinary(SubmitBodySchema, again), batch)).toBe(true);
+        expect(toBinary(SubmitBodySchema, batch)).toHaveLength(again.length);
         // A field said once more, at the end: only the generated code reads that, with its own checks.
         const unusual = Buffer.concat([again, Buffer.of(0x08, read.change ? 1 : 0)]);
         expect(plain(decodeSubmitBody(unusual))).toEqual(plain(read));

@@ -42,7 +42,7 @@ export function createMemoryMailboxes(
       forgetDue(state.data, nowMs, limits);
     }
     const answer = work(context);
-    listeners.wake(touched.keys());
+    for (const device of touched.values()) listeners.wake(device);
     return answer;
   };
   const run = <T>(work: (context: EngineContext) => T): Promise<T> => new Promise((resolve) => resolve(runNow(work)));

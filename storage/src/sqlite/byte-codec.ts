@@ -8,7 +8,12 @@ export type ByteWriter = {
   text(value: string): void;
   /** Bytes whose length the reader knows. */
   fixed(value: Uint8Array): void;
+  /** What was written: a view that holds until the writer is used again. */
   finish(): Uint8Array;
+  /** How many bytes were written. */
+  readonly length: number;
+  /** Takes back what was written after so many bytes; the memory stays. */
+  cutTo(length: number): void;
 };
 
 export type ByteReader = {
@@ -33,9 +38,13 @@ export function createByteWriter(): ByteWriter {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('a whole number from 0 to 2^53 - 1');
     room(8);
     let rest = value;
-    while (rest > 127) {
+    while (rest > 0x7fff_ffff) {
       buffer[at++] = (rest % 128) + 128;
       rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      buffer[at++] = (rest & 127) | 128;
+      rest >>>= 7;
     }
     buffer[at++] = rest;
   };
@@ -55,9 +64,20 @@ export function createByteWriter(): ByteWriter {
       if (value !== undefined) number(value);
     },
     bytes,
-    text: (value) => bytes(Buffer.from(value)),
+    text(value) {
+      const length = Buffer.byteLength(value);
+      number(length);
+      room(length);
+      at += buffer.write(value, at);
+    },
     fixed,
     finish: () => buffer.subarray(0, at),
+    get length() {
+      return at;
+    },
+    cutTo(length) {
+      at = length;
+    },
   };
 }
 
@@ -68,9 +88,9 @@ export function createByteReader(source: Uint8Array): ByteReader {
   const number = (): number => {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
-      const byte = view[at++];
-      if (byte === undefined) throw new RangeError('the bytes end too early');
-      value += (byte % 128) * scale;
+      if (at >= view.length) throw new RangeError('the bytes end too early');
+      const byte = view[at++] ?? 0;
+      value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
   };
@@ -83,7 +103,12 @@ export function createByteReader(source: Uint8Array): ByteReader {
     number,
     optional: () => (number() === 0 ? undefined : number()),
     bytes: () => fixed(number()),
-    text: () => Buffer.from(fixed(number())).toString(),
+    text() {
+      const length = number();
+      if (at + length > view.length) throw new RangeError('the bytes end too early');
+      at += length;
+      return view.toString('utf8', at - length, at);
+    },
     fixed,
     get atEnd() {
       return at === view.length;

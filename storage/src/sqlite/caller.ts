@@ -1,6 +1,9 @@
 import type { Runtime } from '@waxwing/protocol';
 import { StoreFullError } from '../store-full-error.ts';
-import type { Answer, Request } from './calls.ts';
+import { createByteReader, createByteWriter, type ByteWriter } from './byte-codec.ts';
+import { readAnswer, readArrivals, writeCall } from './call-codec.ts';
+import type { Answer, Arrival, Request } from './calls.ts';
+import type { IsHeard } from './submit-codec.ts';
 import type { FilesThread } from './thread.ts';
 import { tight } from './tight.ts';
 
@@ -23,18 +26,22 @@ export type Caller = {
 };
 
 type Waiting = {
-  readonly request: Request;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 };
 
+/** Calls that will travel together: who waits for them, and their bytes so far. */
+type Batch = { readonly waiting: Waiting[]; readonly calls: ByteWriter; readonly others: Request[] };
+
 export function createCaller(
   thread: FilesThread,
-  o: { readonly runtime: Runtime; readonly onWoken: (devices: readonly string[]) => void },
+  o: { readonly runtime: Runtime; readonly isHeard: IsHeard; readonly onArrived: (arrival: Arrival) => void },
 ): Caller {
   const { timers, clock, randomBytes } = o.runtime;
-  let queue: Waiting[] = [];
-  let inFlight: Waiting[] | undefined;
+  const queue: Batch[] = [];
+  let inFlight: readonly Waiting[] | undefined;
+  /** Writers whose bytes have been handed over. */
+  const spare: ByteWriter[] = [];
   let [write, sweep] = [false, false];
   let closing = false;
   let gone: Error | undefined;
@@ -49,11 +56,24 @@ export function createCaller(
       return;
     }
     if (queue.length === 0 && !write && !sweep) return;
-    inFlight = queue.splice(0, CALLS_PER_BATCH);
-    const requests = inFlight.map(({ request }) => request);
-    if (requests.length > 0 && !closing) cancelWrite ??= timers.after(WRITE_AFTER_MS, writeSoon);
-    thread.post({ type: 'batch', nowMs: clock.now(), seed: tight(randomBytes(32)), requests, write, sweep });
+    const { waiting, calls, others } = queue.shift() ?? openBatch();
+    inFlight = waiting;
+    if (waiting.length > 0 && !closing) cancelWrite ??= timers.after(WRITE_AFTER_MS, writeSoon);
+    const packed = new Uint8Array(calls.finish());
+    calls.cutTo(0);
+    if (spare.length === 0) spare.push(calls);
+    const seed = tight(randomBytes(32));
+    thread.post({ type: 'batch', nowMs: clock.now(), seed, calls: packed, others, write, sweep }, [packed.buffer]);
     [write, sweep] = [false, false];
+  };
+  const openBatch = (): Batch => ({ waiting: [], calls: spare.pop() ?? createByteWriter(), others: [] });
+  /** The batch that is next to be added to. */
+  const lastBatch = (): Batch => {
+    const last = queue.at(-1);
+    if (last && last.waiting.length < CALLS_PER_BATCH) return last;
+    const next = openBatch();
+    queue.push(next);
+    return next;
   };
   function writeSoon(): void {
     cancelWrite = undefined;
@@ -70,14 +90,18 @@ export function createCaller(
     if (message.type !== 'answers') return;
     const answered = inFlight ?? [];
     inFlight = undefined;
-    answered.forEach((waiting, index) => settle(waiting, message.answers[index]));
-    o.onWoken(message.woken);
+    const reader = createByteReader(message.answers);
+    let next = 0;
+    const other = (): Answer => message.others[next++] ?? leftOut;
+    for (const waiting of answered) settle(waiting, readAnswer(reader, other));
+    for (const arrival of readArrivals(reader)) o.onArrived(arrival);
     pump();
   });
   void thread.ended.then((fault) => {
     gone = fault ?? gone ?? new Error('the storage thread has ended');
-    for (const { reject } of [...(inFlight ?? []), ...queue]) reject(gone);
-    [inFlight, queue] = [undefined, []];
+    for (const { reject } of [...(inFlight ?? []), ...queue.flatMap(({ waiting }) => waiting)]) reject(gone);
+    inFlight = undefined;
+    queue.length = 0;
   });
 
   return {
@@ -89,7 +113,15 @@ export function createCaller(
         }
         // The calls of one turn of the event loop travel together.
         if (queue.length === 0 && !inFlight) setImmediate(pump);
-        queue.push({ request: tight(request), resolve, reject });
+        const { waiting, calls, others } = lastBatch();
+        const before = calls.length;
+        try {
+          if (!writeCall(calls, request, o.isHeard)) others.push(tight(request));
+          waiting.push({ resolve, reject });
+        } catch (error) {
+          calls.cutTo(before);
+          throw error;
+        }
       }),
     async close() {
       closing = true;
@@ -101,9 +133,15 @@ export function createCaller(
   };
 }
 
-function settle({ resolve, reject }: Waiting, answer: Answer | undefined): void {
-  switch (answer?.type) {
+const leftOut: Answer = { type: 'fault', message: 'the storage thread left a call out' };
+
+function settle({ resolve, reject }: Waiting, answer: Answer): void {
+  switch (answer.type) {
     case 'answer':
+    case 'submitted':
+    case 'sent':
+    case 'acked':
+    case 'page':
       resolve(answer.value);
       return;
     case 'store_full':
@@ -111,8 +149,5 @@ function settle({ resolve, reject }: Waiting, answer: Answer | undefined): void 
       return;
     case 'fault':
       reject(new Error(answer.message));
-      return;
-    case undefined:
-      reject(new Error('the storage thread left a call out'));
   }
 }

@@ -1,12 +1,11 @@
 import type { DirectoryStore } from '../directory-store.ts';
-import type { MailboxStore } from '../mailbox-store.ts';
+import type { DeviceKey } from '../device-key.ts';
+import type { ArrivedEntry, DirectResult, MailboxPage, MailboxStore, SubmitResult } from '../mailbox-store.ts';
 import type { PrekeyStore } from '../prekey-store.ts';
 import type { StoreLimits } from '../store-limits.ts';
 
-/** What the host asks of the relay's file: the methods of the contract, but those that need no file. Submits come packed. */
-export type RelayMethods = Omit<MailboxStore, 'listen' | 'submit'> & {
-  readonly submitPacked: (submit: Uint8Array) => ReturnType<MailboxStore['submit']>;
-};
+/** What the host asks of the relay's file: the methods of the contract, but those that need no file. */
+export type RelayMethods = Omit<MailboxStore, 'listen'>;
 /** What the host asks of the directory's file. */
 export type DirectoryMethods = DirectoryStore & PrekeyStore;
 
@@ -27,8 +26,17 @@ export type Handlers<Methods> = {
 
 export type Answer =
   | { readonly type: 'answer'; readonly value: unknown }
+  | { readonly type: 'submitted'; readonly value: SubmitResult }
+  | { readonly type: 'sent'; readonly value: DirectResult }
+  | { readonly type: 'acked'; readonly value: AckResult }
+  | { readonly type: 'page'; readonly value: MailboxPage }
   | { readonly type: 'store_full' }
   | { readonly type: 'fault'; readonly message: string };
+
+/** An entry that the batch has put into the mailbox of a device for which somebody listens. */
+export type Arrival = { readonly device: DeviceKey; readonly entry: ArrivedEntry };
+
+type AckResult = Awaited<ReturnType<MailboxStore['ack']>>;
 
 /** Host to worker. Time and randomness come with each batch. */
 export type ToWorker =
@@ -37,7 +45,10 @@ export type ToWorker =
       readonly nowMs: number;
       /** 32 random bytes: what the batch draws comes from them. */
       readonly seed: Uint8Array;
-      readonly requests: readonly Request[];
+      /** Every call in order, as `call-codec.ts` packs them, transferred. */
+      readonly calls: Uint8Array<ArrayBuffer>;
+      /** Those of them that are not packed. */
+      readonly others: readonly Request[];
       /** Write to the tables what has waited. */
       readonly write: boolean;
       /** Look for what is past its time. */
@@ -51,9 +62,10 @@ export type FromWorker =
   | { readonly type: 'refused'; readonly message: string }
   | {
       readonly type: 'answers';
-      readonly answers: readonly Answer[];
-      /** The devices whose mailboxes got entries, by `deviceKeyText`. */
-      readonly woken: readonly string[];
+      /** An answer for each call, and behind them the arrivals, as `call-codec.ts` packs them, transferred. */
+      readonly answers: Uint8Array<ArrayBuffer>;
+      /** Those of them that are not packed. */
+      readonly others: readonly Answer[];
     }
   | { readonly type: 'closed' };
 
@@ -67,7 +79,7 @@ export type FilesOptions = {
 };
 
 const relayCalls = {
-  submitPacked: true,
+  submit: true,
   submitDirect: true,
   open: true,
   read: true,

@@ -1,14 +1,16 @@
-import { deviceKeyText } from '../device-key.ts';
 import type { EngineContext } from '../engine/context.ts';
 import type { RelayEvent } from '../engine/events.ts';
 import { entries, heads } from '../engine/heads.ts';
 import { ackMailbox, dropMailbox, openMailbox, readMailbox } from '../engine/mailbox.ts';
 import { submit, submitDirect } from '../engine/submit.ts';
 import type { StoreLimits } from '../store-limits.ts';
+import { createByteReader, createByteWriter } from './byte-codec.ts';
+import { readCall, writeAnswer, writeArrivals, type ReceivedCall } from './call-codec.ts';
 import {
   isDirectoryRequest,
   isRelayRequest,
   type Answer,
+  type Arrival,
   type DirectoryMethods,
   type DirectoryRequest,
   type FromWorker,
@@ -22,7 +24,8 @@ import { isUnwritable } from './database.ts';
 import type { DirectoryFile } from './directory-file.ts';
 import type { RelayFile } from './relay-file.ts';
 import { seededBytes } from './seeded-bytes.ts';
-import { unpackSubmit } from './submit-codec.ts';
+import type { IsHeard } from './submit-codec.ts';
+import { tight } from './tight.ts';
 
 type Batch = Extract<ToWorker, { type: 'batch' }>;
 type Answers = Extract<FromWorker, { type: 'answers' }>;
@@ -37,16 +40,22 @@ export function processBatch(
   o: { readonly relay: RelayFile; readonly directory: DirectoryFile; readonly limits: StoreLimits },
 ): Answers {
   const { relay } = o;
+  const calls = readCalls(batch);
   const answers = new Map<Request, Answer>();
-  answerDirectory(batch, o.directory, answers);
+  answerDirectory(batch, calls, o.directory, answers);
 
-  const asked = batch.requests.filter((request) => isRelayRequest(request));
-  const touched = new Set<string>();
+  const arrivals: Arrival[] = [];
+  let isHeard: IsHeard = () => false;
   const context: EngineContext = {
     records: relay.records,
     record(event) {
       relay.record(event);
-      if (isSubmit(event)) for (const { device } of event.deliveries) touched.add(deviceKeyText(device));
+      if (!isSubmit(event)) return;
+      for (const { device, envelope } of event.deliveries) {
+        const mailbox = isHeard(device.account, device.device) ? relay.records.mailboxes.get(device) : undefined;
+        if (!mailbox) continue;
+        arrivals.push({ device, entry: { incarnation: mailbox.incarnation, number: mailbox.last, envelope } });
+      }
     },
     newestList: (account) => o.directory.newestList(account),
     incarnation: relay.incarnation,
@@ -56,23 +65,53 @@ export function processBatch(
   };
   const handlers = relayHandlers(context, relay);
   const start = relay.mark();
-  for (const request of asked) answers.set(request, answerRelay(request, handlers, relay));
+  for (const call of calls) {
+    if (!isRelayRequest(call.request)) continue;
+    const arrived = arrivals.length;
+    isHeard = call.isHeard;
+    const answer = answerRelay(call.request, handlers, relay);
+    if (answer.type === 'fault') arrivals.length = arrived;
+    answers.set(call.request, answer);
+  }
   try {
     if (relay.mustCommit()) relay.commit();
     else relay.keep();
   } catch (error) {
     relay.revert(start);
-    touched.clear();
-    for (const request of asked) {
+    for (const { request } of calls) {
+      if (!isRelayRequest(request)) continue;
       answers.set(request, isUnwritable(error) ? answerReading(request, handlers, relay) : failure(error));
     }
+    arrivals.length = 0;
     relay.keep();
   }
-  return {
-    type: 'answers',
-    answers: batch.requests.map((request) => answers.get(request) ?? { type: 'fault', message: 'not a call' }),
-    woken: [...touched],
+  return packAnswers(
+    calls.map(({ request }) => answers.get(request) ?? { type: 'fault', message: 'not a call' }),
+    arrivals,
+  );
+}
+
+function readCalls({ calls, others }: Batch): ReceivedCall[] {
+  const reader = createByteReader(calls);
+  const read: ReceivedCall[] = [];
+  let next = 0;
+  const other = (): Request => {
+    const request = others[next++];
+    if (request === undefined) throw new RangeError('a call that is not there');
+    return request;
   };
+  while (!reader.atEnd) read.push(readCall(reader, other));
+  return read;
+}
+
+const writer = createByteWriter();
+
+function packAnswers(all: readonly Answer[], arrivals: readonly Arrival[]): Answers {
+  const others: Answer[] = [];
+  writer.cutTo(0);
+  for (const answer of all) if (!writeAnswer(writer, answer)) others.push(tight(answer));
+  writeArrivals(writer, arrivals);
+  return { type: 'answers', answers: new Uint8Array(writer.finish()), others };
 }
 
 function isSubmit(event: RelayEvent): event is Extract<RelayEvent, { type: 'committed' | 'direct' }> {
@@ -81,7 +120,7 @@ function isSubmit(event: RelayEvent): event is Extract<RelayEvent, { type: 'comm
 
 function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<RelayMethods> {
   return {
-    submitPacked: (packed) => submit(context, unpackSubmit(packed)),
+    submit: (asked) => submit(context, asked),
     submitDirect: (asked) => submitDirect(context, asked),
     open: (device, committed) => openMailbox(context, device, committed),
     read: (device, after, max) => readMailbox(context, device, after, max),
@@ -96,7 +135,18 @@ function relayHandlers(context: EngineContext, relay: RelayFile): Handlers<Relay
 function answerRelay(request: RelayRequest, handlers: Handlers<RelayMethods>, relay: RelayFile): Answer {
   const mark = relay.mark();
   try {
-    return { type: 'answer', value: dispatch(handlers, request) };
+    switch (request.name) {
+      case 'submit':
+        return { type: 'submitted', value: handlers.submit(...request.args) };
+      case 'submitDirect':
+        return { type: 'sent', value: handlers.submitDirect(...request.args) };
+      case 'ack':
+        return { type: 'acked', value: handlers.ack(...request.args) };
+      case 'read':
+        return { type: 'page', value: handlers.read(...request.args) };
+      default:
+        return { type: 'answer', value: dispatch(handlers, request) };
+    }
   } catch (error) {
     relay.revert(mark);
     return failure(error);
@@ -113,8 +163,13 @@ function answerReading(request: RelayRequest, handlers: Handlers<RelayMethods>, 
   return { type: 'answer', value: { type: 'refused', code: 'store_full' } };
 }
 
-function answerDirectory(batch: Batch, directory: DirectoryFile, answers: Map<Request, Answer>): void {
-  const asked = batch.requests.filter((request) => isDirectoryRequest(request));
+function answerDirectory(
+  batch: Batch,
+  calls: readonly ReceivedCall[],
+  directory: DirectoryFile,
+  answers: Map<Request, Answer>,
+): void {
+  const asked = calls.flatMap(({ request }) => (isDirectoryRequest(request) ? [request] : []));
   if (asked.length === 0) return;
   const handlers = directoryHandlers(directory, batch.nowMs);
   try {

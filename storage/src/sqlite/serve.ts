@@ -99,7 +99,8 @@ function serve(port: MessagePort, { relay, directory, close }: Files, { limits }
       port.close();
       return;
     }
-    tell(processBatch(message, { relay, directory, limits }));
+    const answers = processBatch(message, { relay, directory, limits });
+    port.postMessage(answers, [answers.answers.buffer]);
     if (message.sweep) sweepMs = message.nowMs;
     if (message.write || (!writing && relay.backlog() > BACKLOG_RECORDS)) {
       relay.age();

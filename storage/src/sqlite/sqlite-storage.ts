@@ -4,7 +4,6 @@ import type { Storage } from '../storage.ts';
 import { storeLimits, type StoreLimits } from '../store-limits.ts';
 import { createCaller, type Caller } from './caller.ts';
 import type { DirectoryMethods, RelayMethods, Request } from './calls.ts';
-import { packSubmit } from './submit-codec.ts';
 import { openThread } from './thread.ts';
 import { tight } from './tight.ts';
 
@@ -40,7 +39,11 @@ export async function openSqliteStorage(o: {
     seed,
   };
   const thread = await openThread(options, o.thread !== 'calling');
-  const caller = createCaller(thread, { runtime, onWoken: (devices) => listeners.wake(devices) });
+  const caller = createCaller(thread, {
+    runtime,
+    isHeard: (account, device) => listeners.has(account, device),
+    onArrived: ({ device, entry }) => listeners.wake(device, entry),
+  });
   const directory = methods<DirectoryMethods>(caller, {
     register: true,
     deviceList: true,
@@ -56,7 +59,7 @@ export async function openSqliteStorage(o: {
     repeated: true,
   });
   const mailboxes = methods<RelayMethods>(caller, {
-    submitPacked: true,
+    submit: true,
     submitDirect: true,
     open: true,
     read: true,
@@ -71,7 +74,6 @@ export async function openSqliteStorage(o: {
     prekeys: directory,
     mailboxes: {
       ...mailboxes,
-      submit: (submit) => mailboxes.submitPacked(packSubmit(submit)),
       listen: (device, wake) => listeners.add(device, wake),
     },
     close: () => caller.close(),

@@ -3,22 +3,29 @@ import {
   parseDeviceId,
   parseEra,
   parseHandle,
+  parseMessageId,
+  type AccountId,
   type CiphertextKind,
+  type DeviceId,
   type Recipient,
   type RecipientDevice,
 } from '@waxwing/protocol';
-import type { SequencedSubmit } from '../mailbox-store.ts';
-import { createByteReader, createByteWriter, type ByteReader, type ByteWriter } from './byte-codec.ts';
+import type { DeviceKey } from '../device-key.ts';
+import type { DirectSubmission, SequencedSubmit } from '../mailbox-store.ts';
+import type { ByteReader, ByteWriter } from './byte-codec.ts';
 
 const kinds: readonly CiphertextKind[] = ['session', 'prekey', 'sender_key'];
 
-/** A submit as one byte array, on its way to the thread: much cheaper to post than the object, and nothing is kept of it. */
-export function packSubmit(submit: SequencedSubmit): Uint8Array {
-  const writer = createByteWriter();
-  const { sender, floor, change, visible, urgent } = submit;
-  writer.text(sender.account);
-  writer.number(sender.device);
-  writer.number(sender.addedIn);
+/** Which devices somebody in the host's process listens for. */
+export type IsHeard = (account: AccountId, device: DeviceId) => boolean;
+
+/** A submit on its way to the thread, and for which of its devices it is to answer with their entries. */
+export type Packed<Submit> = { readonly submit: Submit; readonly isHeard: IsHeard };
+
+/** A submit as bytes: much cheaper to post than the object, and nothing is kept of it. */
+export function writeSubmit(writer: ByteWriter, submit: SequencedSubmit, isHeard: IsHeard): void {
+  const { floor, change, visible, urgent } = submit;
+  writeDevice(writer, submit.sender);
   writer.text(submit.handle);
   writer.number(submit.n);
   writer.number(submit.attempt);
@@ -27,38 +34,22 @@ export function packSubmit(submit: SequencedSubmit): Uint8Array {
   writer.optional(floor?.number);
   writer.optional(submit.changeBase);
   writer.bytes(submit.digest);
-  for (const flag of [change, visible, urgent]) writer.number(flag ? 1 : 0);
+  writer.number((change ? 4 : 0) + (visible ? 2 : 0) + (urgent ? 1 : 0));
   writeOptionalBytes(writer, submit.sharedCiphertext);
-  writer.number(submit.recipients.length);
-  for (const { account, listVersion, devices } of submit.recipients) {
-    writer.text(account);
-    writer.number(listVersion);
-    writer.number(devices.length);
-    for (const { device, registrationId, kind, ciphertext } of devices) {
-      writer.number(device);
-      writer.number(registrationId);
-      writer.number(kinds.indexOf(kind));
-      writeOptionalBytes(writer, ciphertext);
-    }
-  }
-  return Uint8Array.from(writer.finish());
+  writeRecipients(writer, submit.recipients, isHeard);
 }
 
-/** Its byte arrays are views of the packed bytes. */
-export function unpackSubmit(packed: Uint8Array): SequencedSubmit {
-  const reader = createByteReader(packed);
-  const sender = {
-    account: parseAccountId(reader.text()),
-    device: parseDeviceId(reader.number()),
-    addedIn: reader.number(),
-  };
+/** Its byte arrays are views of the bytes that are read, but the digest, which outlives them. */
+export function readSubmit(reader: ByteReader): Packed<SequencedSubmit> {
+  const sender = readDevice(reader);
   const handle = parseHandle(reader.text());
   const [n, attempt, oldest] = [reader.number(), reader.number(), reader.number()];
   const [era, place, changeBase] = [reader.optional(), reader.optional(), reader.optional()];
-  const digest = Uint8Array.from(reader.bytes());
-  const [change, visible, urgent] = [reader.number() === 1, reader.number() === 1, reader.number() === 1];
+  const digest = new Uint8Array(reader.bytes());
+  const flags = reader.number();
   const sharedCiphertext = readOptionalBytes(reader);
-  return {
+  const { recipients, isHeard } = readRecipients(reader);
+  const submit = {
     sender,
     handle,
     n,
@@ -67,26 +58,75 @@ export function unpackSubmit(packed: Uint8Array): SequencedSubmit {
     ...(era !== undefined && place !== undefined && { floor: { era: parseEra(era), number: place } }),
     ...(changeBase !== undefined && { changeBase }),
     digest,
-    change,
-    visible,
-    urgent,
+    change: (flags & 4) > 0,
+    visible: (flags & 2) > 0,
+    urgent: (flags & 1) > 0,
     ...(sharedCiphertext && { sharedCiphertext }),
-    recipients: times(reader.number(), () => readRecipient(reader)),
+    recipients,
   };
+  return { submit, isHeard };
 }
 
-function readRecipient(reader: ByteReader): Recipient {
-  return {
-    account: parseAccountId(reader.text()),
-    listVersion: reader.number(),
-    devices: times(reader.number(), (): RecipientDevice => {
-      const [device, registrationId] = [parseDeviceId(reader.number()), reader.number()];
-      const kind = kinds[reader.number()];
+/** The same for a direct submit. */
+export function writeDirect(writer: ByteWriter, submit: DirectSubmission, isHeard: IsHeard): void {
+  writeDevice(writer, submit.sender);
+  writer.text(submit.messageId);
+  writer.number(submit.attempt);
+  writer.number((submit.visible ? 2 : 0) + (submit.urgent ? 1 : 0));
+  writeRecipients(writer, submit.recipients, isHeard);
+}
+
+export function readDirect(reader: ByteReader): Packed<DirectSubmission> {
+  const sender = readDevice(reader);
+  const messageId = parseMessageId(reader.text());
+  const [attempt, flags] = [reader.number(), reader.number()];
+  const { recipients, isHeard } = readRecipients(reader);
+  const submit = { sender, messageId, attempt, visible: (flags & 2) > 0, urgent: (flags & 1) > 0, recipients };
+  return { submit, isHeard };
+}
+
+export function writeDevice(writer: ByteWriter, { account, device, addedIn }: DeviceKey): void {
+  writer.text(account);
+  writer.number(device);
+  writer.number(addedIn);
+}
+
+export function readDevice(reader: ByteReader): DeviceKey {
+  return { account: parseAccountId(reader.text()), device: parseDeviceId(reader.number()), addedIn: reader.number() };
+}
+
+function writeRecipients(writer: ByteWriter, recipients: readonly Recipient[], isHeard: IsHeard): void {
+  writer.number(recipients.length);
+  for (const { account, listVersion, devices } of recipients) {
+    writer.text(account);
+    writer.number(listVersion);
+    writer.number(devices.length);
+    for (const { device, registrationId, kind, ciphertext } of devices) {
+      writer.number(device);
+      writer.number(registrationId);
+      writer.number(2 * kinds.indexOf(kind) + (isHeard(account, device) ? 1 : 0));
+      writeOptionalBytes(writer, ciphertext);
+    }
+  }
+}
+
+function readRecipients(reader: ByteReader): { recipients: Recipient[]; isHeard: IsHeard } {
+  const recipients: Recipient[] = [];
+  const heard = new Set<string>();
+  for (let left = reader.number(); left > 0; left -= 1) {
+    const [account, listVersion] = [parseAccountId(reader.text()), reader.number()];
+    const devices: RecipientDevice[] = [];
+    for (let more = reader.number(); more > 0; more -= 1) {
+      const [device, registrationId, how] = [parseDeviceId(reader.number()), reader.number(), reader.number()];
+      const kind = kinds[how >> 1];
       if (kind === undefined) throw new RangeError('a kind of ciphertext');
       const ciphertext = readOptionalBytes(reader);
-      return { device, registrationId, kind, ...(ciphertext && { ciphertext }) };
-    }),
-  };
+      devices.push({ device, registrationId, kind, ...(ciphertext && { ciphertext }) });
+      if (how % 2 === 1) heard.add(`${account}.${device}`);
+    }
+    recipients.push({ account, listVersion, devices });
+  }
+  return { recipients, isHeard: (account, device) => heard.size > 0 && heard.has(`${account}.${device}`) };
 }
 
 function writeOptionalBytes(writer: ByteWriter, bytes: Uint8Array | undefined): void {
@@ -96,8 +136,4 @@ function writeOptionalBytes(writer: ByteWriter, bytes: Uint8Array | undefined): 
 
 function readOptionalBytes(reader: ByteReader): Uint8Array | undefined {
   return reader.number() === 0 ? undefined : reader.bytes();
-}
-
-function times<T>(count: number, make: () => T): T[] {
-  return Array.from({ length: count }, make);
 }

@@ -4,7 +4,8 @@ import { serveFiles } from './serve.ts';
 
 /** Who serves the files: a thread of its own, or the calling one. */
 export type FilesThread = {
-  readonly post: (message: ToWorker) => void;
+  /** What is named beside the message is handed over and not copied. */
+  readonly post: (message: ToWorker, handedOver?: readonly ArrayBuffer[]) => void;
   /** Answers come here; set once, before the first post. */
   onMessage(hear: (message: FromWorker) => void): void;
   /** Resolves when the thread has ended, with its fault if it had one. */
@@ -29,7 +30,7 @@ function ownThread(workerData: FilesOptions): FilesThread {
   let hear: (message: FromWorker) => void = () => undefined;
   worker.on('message', (message: FromWorker) => hear(message));
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message, handedOver = []) => worker.postMessage(message, handedOver),
     onMessage: (next) => {
       hear = next;
     },
@@ -47,7 +48,7 @@ function callingThread(options: FilesOptions): FilesThread {
   const ended = new Promise<undefined>((resolve) => port1.once('close', () => resolve(undefined)));
   serveFiles(port2, options);
   return {
-    post: (message) => port1.postMessage(message),
+    post: (message, handedOver = []) => port1.postMessage(message, handedOver),
     onMessage: (next) => {
       hear = next;
     },

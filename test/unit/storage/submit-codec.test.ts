@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
-import { handleFromBytes, parseDeviceId, parseEra } from '@waxwing/protocol';
-import type { SequencedSubmit } from '@waxwing/storage';
+import { handleFromBytes, parseDeviceId, parseEra, parseMessageId, type Recipient } from '@waxwing/protocol';
+import type { DirectSubmission, SequencedSubmit } from '@waxwing/storage';
 import fc from 'fast-check';
 import { it } from 'vitest';
-import { packSubmit, unpackSubmit } from '../../../storage/src/sqlite/submit-codec.ts';
+import { createByteReader, createByteWriter } from '../../../storage/src/sqlite/byte-codec.ts';
+import {
+  readDirect,
+  readSubmit,
+  writeDirect,
+  writeSubmit,
+  type Packed,
+} from '../../../storage/src/sqlite/submit-codec.ts';
 import { accountNumber } from '../../contract/people.ts';
 
 const count = fc.integer({ min: 1, max: 2 ** 31 });
@@ -16,6 +23,9 @@ const named = fc.record(
   { device, registrationId: count, kind: fc.constantFrom('session', 'prekey', 'sender_key'), ciphertext },
   { requiredKeys: ['device', 'registrationId', 'kind'] },
 );
+const recipients = fc.array(fc.record({ account, listVersion: count, devices: fc.array(named, { maxLength: 3 }) }), {
+  maxLength: 3,
+});
 const submit: fc.Arbitrary<SequencedSubmit> = fc.record(
   {
     sender: fc.record({ account, device, addedIn: count }),
@@ -29,9 +39,7 @@ const submit: fc.Arbitrary<SequencedSubmit> = fc.record(
     change: fc.boolean(),
     visible: fc.boolean(),
     urgent: fc.boolean(),
-    recipients: fc.array(fc.record({ account, listVersion: count, devices: fc.array(named, { maxLength: 3 }) }), {
-      maxLength: 3,
-    }),
+    recipients,
     sharedCiphertext: ciphertext,
   },
   {
@@ -51,12 +59,49 @@ function isJsonBuffer(value: unknown): value is { type: 'Buffer'; data: number[]
   return typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value;
 }
 
+const direct: fc.Arbitrary<DirectSubmission> = fc.record({
+  sender: fc.record({ account, device, addedIn: count }),
+  messageId: fc.uuid({ version: 7 }).map(parseMessageId),
+  attempt: fc.nat(),
+  visible: fc.boolean(),
+  urgent: fc.boolean(),
+  recipients,
+});
+
+/** Who is heard of those that a submit names, by what the reader says. */
+function heard(packed: Packed<{ readonly recipients: readonly Recipient[] }>): boolean[] {
+  const { submit, isHeard } = packed;
+  return submit.recipients.flatMap(({ account, devices }) => devices.map(({ device }) => isHeard(account, device)));
+}
+
 it('a submit reaches the thread as it was given', () => {
   fc.assert(
     fc.property(submit, (given) => {
-      const packed = packSubmit(given);
-      assert.equal(packed.byteLength, packed.buffer.byteLength);
-      assert.deepEqual(plain(unpackSubmit(packed)), plain(given));
+      const writer = createByteWriter();
+      writeSubmit(writer, given, () => true);
+      const reader = createByteReader(writer.finish());
+      const packed = readSubmit(reader);
+      assert.deepEqual(plain(packed.submit), plain(given));
+      assert.ok(reader.atEnd);
+      assert.ok(heard(packed).every(Boolean));
+    }),
+  );
+});
+
+it('a direct submit reaches the thread as it was given, with who is listened for', () => {
+  fc.assert(
+    fc.property(direct, fc.nat(127), (given, bound) => {
+      const writer = createByteWriter();
+      writeDirect(writer, given, (_, device) => device <= bound);
+      const reader = createByteReader(writer.finish());
+      const packed = readDirect(reader);
+      assert.deepEqual(plain(packed.submit), plain(given));
+      assert.ok(reader.atEnd);
+      const devices = given.recipients.flatMap((recipient) => recipient.devices);
+      assert.deepEqual(
+        heard(packed),
+        devices.map(({ device }) => device <= bound),
+      );
     }),
   );
 });
