@@ -3,6 +3,7 @@ import {
   accountIdFromBytes,
   messageIdFromBytes,
   parseDeviceId,
+  writeUuid,
   type DeviceAddress,
   type Handle,
   type MessageId,
@@ -11,7 +12,7 @@ import {
 import { limits } from './limits.ts';
 import { decode, malformed, refuseOver, required, toCount, toHandle, toNumber, toSequence } from './schema.ts';
 import { fromCiphertextKind, toCiphertextKind, type CiphertextKind } from './submit-body.ts';
-import { sequenceLength, varintLength, writeBytes, writeNumber, writeSequence, writeUuid } from './wire-bytes.ts';
+import { sequenceLength, varintLength, writeBytes, writeNumber, writeSequence } from './wire-bytes.ts';
 
 type Common = {
   readonly sender: DeviceAddress;

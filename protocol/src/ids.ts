@@ -55,7 +55,24 @@ export function parseHandle(text: string): Handle {
 }
 
 export function uuidToBytes(id: AccountId | MessageId): Uint8Array {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
+  const bytes = Buffer.allocUnsafe(16);
+  writeUuid(bytes, 0, id);
+  return bytes;
+}
+
+/** Writes a UUID as 16 bytes; answers where the next byte goes. */
+export function writeUuid(out: Uint8Array, at: number, id: AccountId | MessageId): number {
+  let next = at;
+  for (let index = 0; index < 36; index += 2) {
+    if (index === 8 || index === 13 || index === 18 || index === 23) index += 1;
+    out[next++] = (hexDigit(id.charCodeAt(index)) << 4) | hexDigit(id.charCodeAt(index + 1));
+  }
+  return next;
+}
+
+/** The value of a digit in lower case. */
+function hexDigit(code: number): number {
+  return code < 58 ? code - 48 : code - 87;
 }
 
 function uuidFromBytes(bytes: Uint8Array, what: string): string {

@@ -50,20 +50,6 @@ export function writeSequence(out: Uint8Array, at: number, tag: number, era: num
   return writeNumber(out, writeNumber(out, inner, 0x08, era), 0x10, number);
 }
 
-/** Writes a UUID as 16 bytes. */
-export function writeUuid(out: Uint8Array, at: number, uuid: string): number {
-  let next = at;
-  for (let index = 0; index < 36; index += 2) {
-    if (index === 8 || index === 13 || index === 18 || index === 23) index += 1;
-    out[next++] = (hexDigit(uuid.charCodeAt(index)) << 4) | hexDigit(uuid.charCodeAt(index + 1));
-  }
-  return next;
-}
-
-function hexDigit(code: number): number {
-  return code < 58 ? code - 48 : code - 87;
-}
-
 /** A place in bytes. Where something is not as asked, `failed` is set for good, and what was answered means nothing. */
 export type Cursor = {
   readonly bytes: Uint8Array;

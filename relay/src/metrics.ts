@@ -40,6 +40,12 @@ export function createMetrics(registry: Registry): Metrics {
     labelNames: ['kind', 'result'],
     registers,
   });
+  type SubmitResult = Parameters<Metrics['submitted']>[1];
+  /** Labels are looked up once: every submit counts. */
+  const submitsBy = {
+    sequenced: new Map<SubmitResult, Counter.Internal>(),
+    direct: new Map<SubmitResult, Counter.Internal>(),
+  };
   const submitSeconds = new Histogram({
     name: 'waxwing_relay_submit_seconds',
     help: 'From a submit to its answer.',
@@ -77,7 +83,10 @@ export function createMetrics(registry: Registry): Metrics {
     unauthenticated: () => online.dec(),
     refused: (reason) => refusals.inc({ reason }),
     submitted(kind, result, seconds) {
-      submits.inc({ kind, result });
+      const known = submitsBy[kind].get(result);
+      const counter = known ?? submits.labels({ kind, result });
+      if (!known) submitsBy[kind].set(result, counter);
+      counter.inc();
       submitSeconds.observe(Math.max(0, seconds));
     },
     delivered(count, length) {

@@ -73,6 +73,13 @@ export function createOutgoing({ channel, timers, endOfTurn, onFlowing, onStuck 
     if (batch.length > 0) channel.send(encodeDownBatch(batch, channel.form));
   };
 
+  const endTurn = (): void => {
+    isScheduled = false;
+    if (isStopped) return;
+    write();
+    look();
+  };
+
   return {
     push(down) {
       if (isStopped) return;
@@ -81,12 +88,7 @@ export function createOutgoing({ channel, timers, endOfTurn, onFlowing, onStuck 
       queuedBytes += bytes;
       if (isScheduled) return;
       isScheduled = true;
-      endOfTurn(() => {
-        isScheduled = false;
-        if (isStopped) return;
-        write();
-        look();
-      });
+      endOfTurn(endTurn);
     },
     flush: write,
     room: () => Math.max(0, limits.socketBufferBytes + 1 - held()),

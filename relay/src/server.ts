@@ -86,12 +86,13 @@ export function createRelay({ storage, runtime, log, config, metrics: registry }
   server.on('wsClientError', (_error, socket) => refuse(socket, 'handshake'));
 
   const serve = (socket: WebSocket, form: Form, onAuthenticated: () => void): void => {
-    const isBinary = form === 'binary';
+    const options = { binary: form === 'binary' };
+    const onSent = (): void => listener.drained();
     const channel: Channel = {
       form,
       send(bytes) {
         if (socket.readyState !== socket.OPEN) return;
-        socket.send(bytes, { binary: isBinary }, () => listener.drained());
+        socket.send(bytes, options, onSent);
       },
       bufferedBytes: () => socket.bufferedAmount,
       close: (code, reason) => socket.close(code, reason),

@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { toRow } from './columns.ts';
 
 export type Db = Database.Database;
+type Statement = Database.Statement;
 
 /** How long a write waits for another program that holds the file, such as a backup. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -77,12 +78,17 @@ export function emptyLog(db: Db): boolean {
   }
 }
 
+const prepared = new WeakMap<Db, { readonly begin: Statement; readonly commit: Statement }>();
+
 /** Runs `work` in one transaction that is durable when this returns; if anything throws, nothing of it is kept. */
 export function inTransaction<T>(db: Db, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE');
+  const known = prepared.get(db);
+  const { begin, commit } = known ?? { begin: db.prepare('BEGIN IMMEDIATE'), commit: db.prepare('COMMIT') };
+  if (!known) prepared.set(db, { begin, commit });
+  begin.run();
   try {
     const result = work();
-    db.exec('COMMIT');
+    commit.run();
     return result;
   } catch (error) {
     if (db.inTransaction) db.exec('ROLLBACK');

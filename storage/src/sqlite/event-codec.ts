@@ -10,7 +10,7 @@ import {
 } from '@waxwing/protocol';
 import type { DeviceKey } from '../device-key.ts';
 import type { Delivery, RelayEvent } from '../engine/events.ts';
-import { createByteReader, createByteWriter, type ByteReader, type ByteWriter } from './byte-codec.ts';
+import { createByteReader, type ByteReader, type ByteWriter } from './byte-codec.ts';
 
 /** Numbers of the kinds of events in the log's bytes. They are never given to another kind. 0 is padding. */
 const kinds = { committed: 1, direct: 2, mailbox_begun: 3, trimmed: 4, expired: 5, dropped: 6 } as const;
@@ -22,17 +22,31 @@ export function noEvents(length: number): Uint8Array {
   return new Uint8Array(length).fill(PADDING);
 }
 
-/** Events as a log row keeps them, one after the other. */
-export function encodeEvents(events: readonly RelayEvent[]): Uint8Array {
-  const writer = createByteWriter();
+/**
+ * Events as rows of the log, each to be used before the next is asked for. A row ends with the event that makes it as long
+ * as `rowBytes`.
+ */
+export function* encodeRows(
+  writer: ByteWriter,
+  events: readonly RelayEvent[],
+  rowBytes: number,
+): Generator<Uint8Array, void> {
+  writer.cutTo(0);
   for (const event of events) {
-    writer.number(kinds[event.type]);
-    writeEvent(writer, event);
+    addEvent(writer, event);
+    if (writer.length < rowBytes) continue;
+    yield writer.finish();
+    writer.cutTo(0);
   }
-  return writer.finish();
+  if (writer.length > 0) yield writer.finish();
 }
 
-/** Throws on bytes that `encodeEvents` has not made. */
+function addEvent(writer: ByteWriter, event: RelayEvent): void {
+  writer.number(kinds[event.type]);
+  writeEvent(writer, event);
+}
+
+/** Throws on bytes that `encodeRows` has not made. */
 export function decodeEvents(bytes: Uint8Array): RelayEvent[] {
   const reader = createByteReader(bytes);
   const events: RelayEvent[] = [];
@@ -91,7 +105,7 @@ function readEvent(reader: ByteReader, kind: number): RelayEvent {
     case kinds.committed: {
       const sender = readDevice(reader);
       const handle = handleFromBytes(reader.fixed(32));
-      const [n, attempt, digest] = [reader.number(), reader.number(), Uint8Array.from(reader.bytes())];
+      const [n, attempt, digest] = [reader.number(), reader.number(), new Uint8Array(reader.bytes())];
       const sequence = readSequence(reader);
       const predecessor = reader.number() === 1 ? readSequence(reader) : undefined;
       const [change, serverTimeMs, incarnation] = [reader.number() === 1, reader.number(), reader.text()];
@@ -166,7 +180,7 @@ function writeDeliveries(writer: ByteWriter, deliveries: readonly Delivery[]): v
 }
 
 function readDeliveries(reader: ByteReader): Delivery[] {
-  const envelopes = times(reader.number(), () => Uint8Array.from(reader.bytes()));
+  const envelopes = times(reader.number(), () => new Uint8Array(reader.bytes()));
   return times(reader.number(), () => {
     const device = readDevice(reader);
     const envelope = envelopes[reader.number()];

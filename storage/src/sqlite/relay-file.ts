@@ -4,11 +4,12 @@ import { applyEvent, type Part } from '../engine/apply.ts';
 import type { RelayEvent } from '../engine/events.ts';
 import type { Records } from '../engine/records.ts';
 import type { StoreLimits } from '../store-limits.ts';
+import { createByteWriter } from './byte-codec.ts';
 import { bucketOfDevice, bucketOfHandle } from './buckets.ts';
 import { blob, number, text, toRow } from './columns.ts';
 import { emptyLog, inTransaction, openDatabase, type Db } from './database.ts';
 import { createEnvelopes } from './envelopes.ts';
-import { decodeEvents, encodeEvents, noEvents } from './event-codec.ts';
+import { decodeEvents, encodeRows, noEvents } from './event-codec.ts';
 import { createJournal } from './journal.ts';
 import { relayMigrations } from './migrations/relay.ts';
 import { createRelayTables } from './relay-tables.ts';
@@ -18,9 +19,10 @@ import { createTailRows } from './tail-rows.ts';
 import { createTailTable } from './tail-table.ts';
 
 /** How many records one transaction writes to tables, and how many log rows it deletes: well under 5 ms. */
-const RECORDS_PER_STEP = 256;
-const LOG_ROWS_PER_STEP = 512;
-const EVENTS_PER_ROW = 64;
+const RECORDS_PER_STEP = 384;
+const LOG_ROWS_PER_STEP = 96;
+/** A row of the log holds as many events as come to about so much: a row is dear, and so is a step that cuts large ones. */
+const LOG_ROW_BYTES = 8_192;
 /** Beyond so many, pending events that later ones overtake are let go: a full disk must not fill the memory. */
 const PENDING_MAX = 4_096;
 /** What a probe writes at least and at most. */
@@ -115,6 +117,7 @@ export function openRelayFile(o: {
   let refusedBytes = 0;
   /** Recorded, and not durable yet. */
   let pending: RelayEvent[] = [];
+  const writer = createByteWriter();
 
   const record = (event: RelayEvent): void => {
     pending.push(event);
@@ -129,12 +132,14 @@ export function openRelayFile(o: {
     }
   };
   /** Adds the pending events to the log, in the caller's transaction; answers the length of each row. */
-  const log = (): number[] =>
-    inRows(pending).map((group, index) => {
-      const events = encodeEvents(group);
-      addLog.run(lastId + 1 + index, events);
-      return events.length;
-    });
+  const log = (): number[] => {
+    const sizes: number[] = [];
+    for (const events of encodeRows(writer, pending, LOG_ROW_BYTES)) {
+      sizes.push(events.length);
+      addLog.run(lastId + sizes.length, events);
+    }
+    return sizes;
+  };
   const logged = (sizes: readonly number[]): void => {
     lastId += sizes.length;
     room.logged(sizes);
@@ -266,19 +271,6 @@ export function openRelayFile(o: {
       }
     },
   };
-}
-
-/** A row of the log holds one submit, or some small events. */
-function inRows(events: readonly RelayEvent[]): RelayEvent[][] {
-  const rows: RelayEvent[][] = [];
-  let open = false;
-  for (const event of events) {
-    const row: RelayEvent[] | undefined = open ? rows.at(-1) : undefined;
-    if (row) row.push(event);
-    else rows.push([event]);
-    open = event.type !== 'committed' && event.type !== 'direct' && (row?.length ?? 1) < EVENTS_PER_ROW;
-  }
-  return rows;
 }
 
 /** Of one mailbox's trims and expiries only the last counts. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { it } from 'vitest';
 import type { RelayEvent } from '../../../storage/src/engine/events.ts';
 import { createByteReader, createByteWriter } from '../../../storage/src/sqlite/byte-codec.ts';
-import { decodeEvents, encodeEvents, noEvents } from '../../../storage/src/sqlite/event-codec.ts';
+import { decodeEvents, encodeRows, noEvents } from '../../../storage/src/sqlite/event-codec.ts';
 import { accountNumber, messageNumber } from '../../contract/people.ts';
 
 const count = fc.integer({ min: 1, max: 2 ** 31 });
@@ -70,6 +70,29 @@ const event: fc.Arbitrary<RelayEvent> = fc.oneof(
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_, part: unknown) => (part instanceof Uint8Array ? [...part] : part)));
 }
+
+/** The events as one row. */
+function encodeEvents(events: readonly RelayEvent[]): Uint8Array {
+  return Buffer.concat([...encodeRows(createByteWriter(), events, Infinity)]);
+}
+
+it('rows of the log hold all events in order, each as few as make it long enough', () => {
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 9 }), fc.integer({ min: 1, max: 900 }), (events, rowBytes) => {
+      const rows: Buffer[] = [];
+      for (const row of encodeRows(createByteWriter(), events, rowBytes)) rows.push(Buffer.from(row));
+      assert.equal(
+        rows.slice(0, -1).every((row) => row.length >= rowBytes),
+        true,
+      );
+      assert.deepEqual(plain(rows.flatMap((row) => decodeEvents(row))), plain(events));
+      for (const row of rows) {
+        const [before] = encodeRows(createByteWriter(), decodeEvents(row).slice(0, -1), Infinity);
+        assert.ok((before?.length ?? 0) < rowBytes);
+      }
+    }),
+  );
+});
 
 it('events are read as they were written, padding or not', () => {
   fc.assert(
