@@ -4,15 +4,19 @@ import type { Figures } from './measure.ts';
 import { createPeople } from './people.ts';
 import { startBare, startWaxwing, type Kind, type Server } from './process.ts';
 
-const CONNECTIONS = 5_000;
 const DIALLING_AT_ONCE = 64;
 /** Connections made before memory is first read: what a server grows by once is not theirs. */
 const FIRST = 200;
-const REST_MS = 3_000;
+/** So long a server rests before its memory is read: what connecting left behind as garbage goes when there is time. */
+const REST_MS = 12_000;
+const WATCH_MS = 4_000;
 
 /** Connections that have authenticated and say nothing: what each costs, and how fast they come. */
-export async function idleConnections(kind: Kind, o: { readonly profiles?: string }): Promise<Figures> {
-  const people = kind === 'waxwing' ? await createPeople(CONNECTIONS + FIRST) : undefined;
+export async function idleConnections(
+  kind: Kind,
+  { connections, ...o }: { readonly connections: number; readonly profiles?: string },
+): Promise<Figures> {
+  const people = kind === 'waxwing' ? await createPeople(connections + FIRST) : undefined;
   const server = people ? await startWaxwing(people.folder, o) : await startBare();
   const ends: (() => void)[] = [];
   const dial = async (id: number): Promise<void> => {
@@ -26,17 +30,17 @@ export async function idleConnections(kind: Kind, o: { readonly profiles?: strin
     await setTimeout(REST_MS);
     const before = memory(server);
     const [beganMs, cpuUs] = [performance.now(), server.cpuUs()];
-    await dialAll(FIRST, FIRST + CONNECTIONS, dial);
+    await dialAll(FIRST, FIRST + connections, dial);
     const tookMs = performance.now() - beganMs;
-    const connectUs = (server.cpuUs() - cpuUs) / CONNECTIONS;
+    const connectUs = (server.cpuUs() - cpuUs) / connections;
     await setTimeout(REST_MS);
     const idleFrom = server.cpuUs();
-    await setTimeout(REST_MS);
+    await setTimeout(WATCH_MS);
     return {
-      connectsPerSecond: (CONNECTIONS * 1_000) / tookMs,
+      connectsPerSecond: (connections * 1_000) / tookMs,
       connectCpuUs: connectUs,
-      kibEach: (memory(server) - before) / CONNECTIONS,
-      idleBusy: (server.cpuUs() - idleFrom) / (REST_MS * 1_000),
+      kibEach: (memory(server) - before) / connections,
+      idleBusy: (server.cpuUs() - idleFrom) / (WATCH_MS * 1_000),
     };
   } finally {
     for (const end of ends) end();

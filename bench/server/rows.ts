@@ -49,6 +49,8 @@ const cpu = (w: Medians, b: Medians, most: number): Floor => ({
   most,
 });
 
+const CONNECTIONS = 5_000;
+
 export const rows: Readonly<Record<string, Row>> = {
   'pairs-1': {
     title: '100 pairs online, 1 KiB, window 1',
@@ -84,8 +86,8 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   idle: {
     title: '5,000 connections, authenticated and idle',
-    bare: () => idleConnections('bare', {}),
-    waxwing: (o) => idleConnections('waxwing', o),
+    bare: () => idleConnections('bare', { connections: CONNECTIONS }),
+    waxwing: (o) => idleConnections('waxwing', { ...o, connections: CONNECTIONS }),
     floors: (w, b) => [
       { name: 'KiB each', value: w('kibEach'), most: 18, aim: 12 },
       { name: 'connects over bare', value: w('connectsPerSecond') / b('connectsPerSecond'), least: 0.5 },

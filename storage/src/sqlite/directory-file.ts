@@ -46,11 +46,13 @@ export function openDirectoryFile(o: {
     list.list.devices.every(({ device, addedIn }) => {
       return prekeys.publish({ account: list.list.account, device, addedIn }, upload) === 'stored';
     });
+  const beginPart = db.prepare('SAVEPOINT part');
+  const keepPart = db.prepare('RELEASE part');
   const part = <T>(work: () => T): T => {
-    db.exec('SAVEPOINT part');
+    beginPart.run();
     try {
       const result = work();
-      db.exec('RELEASE part');
+      keepPart.run();
       return result;
     } catch (error) {
       if (db.inTransaction) db.exec('ROLLBACK TO part; RELEASE part');

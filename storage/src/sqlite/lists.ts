@@ -86,8 +86,10 @@ export function createSqliteLists(db: Db, o: { readonly onRemoved: (device: Devi
     },
     claim(device, tokens) {
       const newest = tokens.at(-1);
-      if (newest === undefined || !holdsToken(token(device), tokens)) return 'cloned';
-      saveToken.run(...deviceParameters(device), newest);
+      const stored = token(device);
+      if (newest === undefined || !holdsToken(stored, tokens)) return 'cloned';
+      // One that comes back with the token that it had costs no write.
+      if (stored === undefined || !sameBytes(stored, newest)) saveToken.run(...deviceParameters(device), newest);
       return 'accepted';
     },
     holds: (device, tokens) => holdsToken(token(device), tokens),

@@ -172,16 +172,26 @@ function answerDirectory(
   const asked = calls.flatMap(({ request }) => (isDirectoryRequest(request) ? [request] : []));
   if (asked.length === 0) return;
   const handlers = directoryHandlers(directory, batch.nowMs);
+  const answerAll = (): void => {
+    for (const request of asked) answers.set(request, answerPart(request, handlers, directory));
+  };
+  if (asked.every(onlyReads)) {
+    answerAll();
+    return;
+  }
   try {
-    directory.transaction(() => {
-      for (const request of asked) answers.set(request, answerPart(request, handlers, directory));
-    });
+    directory.transaction(answerAll);
   } catch (error) {
     // Each on its own: what only reads is answered all the same.
     for (const request of asked) answers.set(request, failure(error));
     if (!isUnwritable(error)) return;
     for (const request of asked) answers.set(request, answerAlone(request, handlers, directory));
   }
+}
+
+/** Nothing of it is to be kept or taken back. */
+function onlyReads({ name }: DirectoryRequest): boolean {
+  return name === 'deviceList' || name === 'holdsGeneration' || name === 'findUsername';
 }
 
 function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<DirectoryMethods> {
@@ -204,6 +214,7 @@ function directoryHandlers(directory: DirectoryFile, nowMs: number): Handlers<Di
 
 function answerPart(request: DirectoryRequest, handlers: Handlers<DirectoryMethods>, directory: DirectoryFile): Answer {
   try {
+    if (onlyReads(request)) return { type: 'answer', value: dispatch(handlers, request) };
     return { type: 'answer', value: directory.part(() => dispatch(handlers, request)) };
   } catch (error) {
     if (isUnwritable(error)) throw error;
