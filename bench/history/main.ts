@@ -5,7 +5,8 @@
  * their name.
  *
  * Each row has a process of its own, which measures it through the public API: `cold` is the first time in it, the file being
- * in the system's cache; then come the median and the longest of all, and the processor time of the longest. Prints a table
+ * in the system's cache; then come the median and the longest of all. Beside them is the processor time, median and most:
+ * on a machine that does other things too it says what the clock cannot. Prints a table
  * on stderr and one JSON line; exit code 0 if nothing took longer than its bound and every search found what is there.
  */
 import { existsSync, statSync } from 'node:fs';
@@ -56,6 +57,7 @@ async function measure(profile: string, messages: number, { name, boundMs, kind 
     took.push(...measured.took);
   }
   const byWall = [...took].sort((a, b) => a.wallMs - b.wallMs);
+  const byCpu = [...took].sort((a, b) => a.cpuMs - b.cpuMs);
   const round = (ms: number | undefined): number => Math.round((ms ?? 0) * 10) / 10;
   const result = {
     name,
@@ -63,7 +65,8 @@ async function measure(profile: string, messages: number, { name, boundMs, kind 
     coldMs: round(took[0]?.wallMs),
     medianMs: round(byWall[byWall.length >> 1]?.wallMs),
     maxMs: round(byWall.at(-1)?.wallMs),
-    maxCpuMs: round(Math.max(...took.map(({ cpuMs }) => cpuMs))),
+    cpuMs: round(byCpu[byCpu.length >> 1]?.cpuMs),
+    maxCpuMs: round(byCpu.at(-1)?.cpuMs),
     right,
   };
   return { ...result, ok: right && result.maxMs < boundMs };
@@ -82,10 +85,10 @@ try {
   const profile = values.keep ?? join(temporary.path, 'profile');
   const built = existsSync(join(profile, 'device.db')) ? null : await build(profile, messages);
   const results = [];
-  process.stderr.write('    cold  median     max     cpu   bound\n');
+  process.stderr.write('    cold  median     max     cpu cpu max   bound\n');
   for (const row of rows.filter(({ name }) => name.includes(values.only))) {
     const result = await measure(profile, messages, row);
-    const columns = [result.coldMs, result.medianMs, result.maxMs, result.maxCpuMs, result.boundMs];
+    const columns = [result.coldMs, result.medianMs, result.maxMs, result.cpuMs, result.maxCpuMs, result.boundMs];
     const numbers = columns.map((ms) => ms.toFixed(1).padStart(8)).join('');
     process.stderr.write(`${numbers}  ${row.name}${result.ok ? '' : result.right ? '  TOO LONG' : '  WRONG'}\n`);
     results.push(result);

@@ -1,5 +1,5 @@
 import type { SearchOptions } from '@waxwing/client-core';
-import { hitsOf, marks, vocabulary, type Mark } from './texts.ts';
+import { commonPrefix, marks, vocabulary, type Mark } from './texts.ts';
 
 /** Where a search looks: everywhere, in the largest conversation, in one of the others, or what one contact wrote. */
 export type Where = 'all' | 'largest' | 'small' | 'from';
@@ -25,11 +25,6 @@ const SEARCH_MS = 50;
 function search(name: string, query: string, where: Where, more: { mark?: Mark; depth?: number } = {}): Row {
   const place = { all: '', largest: ', largest conversation', small: ', small conversation', from: ', of one writer' };
   return { kind: 'search', name: name + place[where], boundMs: SEARCH_MS, query, where, ...more };
-}
-
-/** A prefix of each length that begins the most common word that is longer. */
-function commonPrefix(length: number): string {
-  return `${(vocabulary.find((word) => word.length > length) ?? '').slice(0, length)}*`;
 }
 
 const hits: readonly (readonly [string, Mark])[] = [
@@ -72,7 +67,3 @@ export const rows: readonly Row[] = [
   search('prefix of 4, 1/10 hits', 'mapl*', 'all'),
   search('word and prefix', `walnut ${commonPrefix(2)}`, 'all'),
 ];
-
-export function expected(mark: Mark, messages: number): number {
-  return hitsOf(mark, messages);
-}

@@ -1,9 +1,16 @@
 import { seededRandom } from '../../test/support/seeded.ts';
 
-/** A word or phrase that stands in so many messages, at random. */
-export type Mark = { readonly text: string; readonly share: number | { readonly hits: number } };
+/** A word or phrase that stands in so many messages, at random, and anywhere in them unless it says where. */
+export type Mark = {
+  readonly text: string;
+  readonly share: number | { readonly hits: number };
+  readonly at?: 'first' | 'last';
+};
 
-/** None of them can be a word of the vocabulary. `alpha` and `omega` stand in no message together. */
+/**
+ * None of them can be a word of the vocabulary. `alpha` and `omega` stand in no message together. Where the words of a
+ * phrase also stand alone, one is the first of its text and the other the last.
+ */
 export const marks = {
   fewWords: { text: 'quince', share: { hits: 10 } },
   someWords: { text: 'walnut', share: 1 / 1_000 },
@@ -11,10 +18,10 @@ export const marks = {
   fewPhrases: { text: 'grey heron', share: { hits: 10 } },
   somePhrases: { text: 'white stork', share: 1 / 1_000 },
   manyPhrases: { text: 'black swan', share: 1 / 10 },
-  grey: { text: 'grey', share: 1 / 10 },
-  heron: { text: 'heron', share: 1 / 10 },
-  white: { text: 'white', share: 1 / 20 },
-  stork: { text: 'stork', share: 1 / 20 },
+  grey: { text: 'grey', share: 1 / 10, at: 'first' },
+  heron: { text: 'heron', share: 1 / 10, at: 'last' },
+  white: { text: 'white', share: 1 / 20, at: 'first' },
+  stork: { text: 'stork', share: 1 / 20, at: 'last' },
   alpha: { text: 'alpha', share: 1 / 4 },
   omega: { text: 'omega', share: 1 / 4 },
   chinese: { text: '我们在北京见面', share: 1 / 1_000 },
@@ -43,6 +50,17 @@ function makeVocabulary(): string[] {
   return words.slice(0, WORDS);
 }
 
+/** The beginning of so many letters that the most said words have, with a star. */
+export function commonPrefix(length: number): string {
+  const said = new Map<string, number>();
+  for (const [index, word] of vocabulary.entries()) {
+    const start = word.slice(0, length);
+    if (start.length === length) said.set(start, (said.get(start) ?? 0) + 1 / (index + 1));
+  }
+  const [most] = [...said].sort(([, a], [, b]) => b - a);
+  return `${most?.[0] ?? ''}*`;
+}
+
 /** How often each word is said, added up: 1, 1 + 1/2, 1 + 1/2 + 1/3 and so on. */
 const weights: readonly number[] = addUp(vocabulary.map((_word, index) => 1 / (index + 1)));
 
@@ -67,21 +85,25 @@ export function* makeTexts(messages: number, random: () => number): Generator<st
   const placed = placeMarks(messages, random);
   for (let index = 0; index < messages; index += 1) {
     const words = Array.from({ length: 3 + Math.floor(random() * 13) }, () => sayWord(random));
-    for (const text of placed.get(index) ?? []) words.splice(Math.floor(random() * (words.length + 1)), 0, text);
+    // Those that have a place come last, around the others.
+    for (const { text, at } of placed.get(index) ?? []) {
+      words.splice(at === 'first' ? 0 : at === 'last' ? words.length : Math.floor(random() * words.length), 0, text);
+    }
     yield words.join(' ');
   }
 }
 
-function placeMarks(messages: number, random: () => number): ReadonlyMap<number, readonly string[]> {
-  const placed = new Map<number, string[]>();
-  for (const mark of Object.values(marks)) {
+function placeMarks(messages: number, random: () => number): ReadonlyMap<number, readonly Mark[]> {
+  const placed = new Map<number, Mark[]>();
+  const all: readonly Mark[] = Object.values(marks);
+  for (const mark of [...all.filter(({ at }) => !at), ...all.filter(({ at }) => at)]) {
     const step = mark === marks.alpha || mark === marks.omega ? 2 : 1;
     const first = mark === marks.omega ? 1 : 0;
     const chosen = new Set<number>();
     while (chosen.size < hitsOf(mark, messages)) {
       chosen.add(first + step * Math.floor((random() * messages) / step));
     }
-    for (const index of chosen) placed.set(index, [...(placed.get(index) ?? []), mark.text]);
+    for (const index of chosen) placed.set(index, [...(placed.get(index) ?? []), mark]);
   }
   return placed;
 }

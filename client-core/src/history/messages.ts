@@ -40,10 +40,10 @@ export type MessageRow = NewMessage & {
   readonly unread: boolean;
 };
 
-/** What `toMessage` reads, and from where. */
+/** What `toMessage` reads. */
 export const MESSAGE_COLUMNS = `message.id >> 20 AS key_ms, message.id & 1048575 AS key_tie, message.*, party.account, party.device,
   epoch.number AS epoch_number`;
-export const MESSAGE_SOURCE = 'message JOIN party ON party.id = message.party JOIN epoch ON epoch.id = message.epoch';
+const SOURCE = 'message JOIN party ON party.id = message.party JOIN epoch ON epoch.id = message.epoch';
 
 /** The messages of the device's history, each once, in their order. */
 export class MessageStore {
@@ -198,14 +198,12 @@ export class MessageStore {
   }
 
   #one(condition: string, ...values: (string | number)[]): MessageRow | undefined {
-    const row = this.#db.get(`SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_SOURCE} WHERE ${condition}`, ...values);
+    const row = this.#db.get(`SELECT ${MESSAGE_COLUMNS} FROM ${SOURCE} WHERE ${condition}`, ...values);
     return row && toMessage(row);
   }
 
   #all(condition: string, ...values: (string | number)[]): MessageRow[] {
-    return this.#db
-      .all(`SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_SOURCE} WHERE ${condition}`, ...values)
-      .map(toMessage);
+    return this.#db.all(`SELECT ${MESSAGE_COLUMNS} FROM ${SOURCE} WHERE ${condition}`, ...values).map(toMessage);
   }
 
   /** `unread` is null where it is not known yet: then what is of another account is. */

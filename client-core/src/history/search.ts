@@ -1,6 +1,6 @@
 import { marks } from '../snippet.ts';
 import type { Db } from './database.ts';
-import { MESSAGE_COLUMNS, MESSAGE_SOURCE, toMessage, type MessageRow } from './messages.ts';
+import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './messages.ts';
 import { lastKey, type OrderKey } from './order-key.ts';
 import { text } from './row.ts';
 
@@ -22,12 +22,13 @@ export class SearchStore {
   /** Newest first, from `before` (exclusive) down. `match` is a query of FTS5. */
   find(match: string, before: OrderKey | undefined, limit: number): FoundRow[] {
     const { ms, tie } = before ?? lastKey;
-    // The inner query reads no more of the index than it answers: rowid is the index's own order.
+    // The inner query reads no more of the index than it answers, as rowid is the index's own order. It is asked first.
     const rows = this.#db.all(
       `SELECT ${MESSAGE_COLUMNS}, hit.marked FROM
          (SELECT rowid AS id, highlight(search, 0, ?, ?) AS marked FROM search
           WHERE search MATCH ? AND rowid < ((? << 20) | ?) ORDER BY rowid DESC LIMIT ?) AS hit
-       CROSS JOIN ${MESSAGE_SOURCE} WHERE message.id = hit.id ORDER BY hit.id DESC`,
+       CROSS JOIN message ON message.id = hit.id CROSS JOIN party ON party.id = message.party
+       CROSS JOIN epoch ON epoch.id = message.epoch ORDER BY hit.id DESC`,
       marks.open,
       marks.close,
       match,

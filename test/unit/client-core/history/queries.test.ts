@@ -12,6 +12,7 @@ import {
 } from '@waxwing/protocol';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Db } from '../../../../client-core/src/history/database.ts';
+import { lastKey, rowIdOf } from '../../../../client-core/src/history/order-key.ts';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
 import { Placing } from '../../../../client-core/src/sync/placing.ts';
 import { dueRead } from '../../../../client-core/src/sync/watermarks.ts';
@@ -110,6 +111,12 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
   store.messages.inboxAfter(0, 10);
   store.messages.pageBefore(conversation, undefined, 10);
   store.messages.pageAfter(conversation, { ms: 0, tie: 0 }, 10);
+  const row = store.messages.rowIds(conversation, 'older', rowIdOf(lastKey), 10).at(0) ?? '';
+  store.messages.rowIds(conversation, 'newer', row, 10);
+  store.messages.between(conversation, row, row);
+  store.conversations.newest(10);
+  store.search.find('"text"', undefined, 10);
+  store.frames.partiesOf(account);
   store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'));
   store.receipts.received(epoch, account, 'delivered');
   store.messages.inConversation(conversation, parseMessageId('01890000-0000-7000-8000-000000000001'));
