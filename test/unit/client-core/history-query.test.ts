@@ -205,6 +205,20 @@ describe('pages', () => {
     expect(numbers(talk.query({ limit: 2, around: message.id }))).toEqual([17, 18, 19, 20]);
   });
 
+  test('show the holes that lie between their messages, and those before the first with the first', () => {
+    const talk = begin();
+    talk.change((placing) => {
+      for (const n of [1, 2, 4, 5, 7, 8, 10]) talk.put(placing, { n, number: n, timeMs: n * 1_000 });
+      placing.give(talk.epoch, gaps(placing.view(talk.epoch)), 'lost');
+    });
+    const query = talk.query({ limit: 2, around: new Date(6_000) });
+    expect(numbers(query)).toEqual([4, 5, 'hole', 7, 8]);
+    void query.loadOlder();
+    expect(numbers(query)).toEqual([1, 2, 'hole', 4, 5, 'hole', 7, 8]);
+    void query.loadNewer();
+    expect(numbers(query)).toEqual([1, 2, 'hole', 4, 5, 'hole', 7, 8, 'hole', 10]);
+  });
+
   test('of a time before all messages begin with the first, of one behind all end with the last, however far', () => {
     const talk = filled(60);
     for (const ms of [-1, -8.64e15, Number.NaN]) {
