@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compareSequences, limits, parseEra, type Sequence } from '@waxwing/protocol';
+import { limits } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createManualRuntime } from '../kit/src/manual-runtime.ts';
@@ -11,6 +11,7 @@ import { createAlarms } from './alarms.ts';
 import { check } from './checker.ts';
 import { Crashed, createDevice, type SimulatedDevice } from './device.ts';
 import { fillable } from './fillable.ts';
+import { readInbox } from './inbox-reader.ts';
 import { createListings } from './listings.ts';
 import { createLink } from './network.ts';
 import { checkLied, type Verdict } from './lied-checker.ts';
@@ -18,6 +19,7 @@ import { createLiar, type Liar } from './liars/liar.ts';
 import { keyserverLies } from './liars/keyserver-lies.ts';
 import { losing, lies, type Fault, type Plan } from './plan.ts';
 import { createRandom } from './random.ts';
+import { createReading } from './reading.ts';
 import type { Saying } from './saying.ts';
 import { createServer } from './server.ts';
 import { createKeyOracle, createTestCrypto, withFewKeys } from './test-crypto.ts';
@@ -105,27 +107,6 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     })();
   }
 
-  /** The app's reader: each message once or marked, and in order unless it fills a hole. */
-  function read(device: SimulatedDevice, client: Client, seen: Map<string, number>): void {
-    const newest = new Map<string, Sequence>();
-    void (async () => {
-      for await (const { id, text, conversation, sequence, redelivered, late } of client.inbox()) {
-        if (device.client !== client) return;
-        const times = seen.get(id) ?? 0;
-        if (times > 0 && !redelivered) violations.push(`${device.name} was given ${text} again, unmarked`);
-        seen.set(id, times + 1);
-        if (sequence === null) continue;
-        const at = { era: parseEra(sequence.era), number: sequence.number };
-        const last = newest.get(conversation);
-        const isAhead = last === undefined || compareSequences(at, last) > 0;
-        if (!isAhead && !late) violations.push(`I-10 ${device.name} was given ${text} after what follows it`);
-        if (isAhead) newest.set(conversation, at);
-      }
-    })().catch((error: unknown) => {
-      if (!(error instanceof Crashed)) violations.push(`the inbox of ${device.name}: ${String(error)}`);
-    });
-  }
-
   let liar: Liar | undefined;
   let verdicts: Outcome['verdicts'];
 
@@ -178,7 +159,11 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
           if (event.type === 'holeFilled') filled += 1;
         },
         started: (self, client) => {
-          read(self, client, heard.get(self) ?? new Map<string, number>());
+          readInbox(self, client, {
+            heard: heard.get(self) ?? new Map<string, number>(),
+            violated: (violation) => void violations.push(violation),
+            came: (message) => reading.came(self, client, message),
+          });
           for (const saying of sayings) if (saying.from === self && !saying.taken) say(saying, client);
         },
       }),
@@ -188,6 +173,8 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
     heard.set(device, new Map());
     people.push(device);
   }
+  const readers = createRandom(`readers ${seed}`);
+  const reading = createReading({ people, random: readers, timers: runtime.timers, trace });
   for (const device of people) device.start();
 
   function speak(text: string, from: SimulatedDevice, to: SimulatedDevice): void {
@@ -326,11 +313,14 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
       if (plan.lie) {
         const checked = checkLied({ people, sayings, heard, alarms, lie: plan.lie });
         verdicts = checked.verdicts;
-        violations.push(...checked.violations);
+        violations.push(...checked.violations, ...reading.check({ isAllHeard: false }));
       } else {
         const mayLose = plan.awayMs !== undefined || [...plan.faults].some((fault) => losing.has(fault));
         await untilFilled();
+        await wait(reading.seeAll());
+        await run(QUIET_MS);
         violations.push(...check({ people, sayings, heard, acknowledged, mayLose }));
+        violations.push(...reading.check({ isAllHeard: true }));
       }
       // A store that is restored in secret contradicts itself.
       if (plan.lie !== 'store restored in secret') violations.push(...server.audit.violations.splice(0));

@@ -1,0 +1,81 @@
+import type { Client, ConversationId, InboxMessage } from '@waxwing/client-core';
+import type { MessageId, Timers } from '@waxwing/protocol';
+import { reaches } from '../../client-core/src/sync/reach.ts';
+import { shown } from './checker.ts';
+import { Crashed, type SimulatedDevice } from './device.ts';
+import type { Random } from './random.ts';
+import type { Trace } from './trace.ts';
+
+/** How often a message that comes is looked at, how soon, and how often only it and what is before it. */
+const LOOKS = 0.3;
+const SOON_MS = 5_000;
+const LOOKS_PART = 0.5;
+
+/** What people mark read, and whether others are told of that and of nothing else. */
+export type Reading = {
+  /** A message came: the person may look at it in a while. */
+  readonly came: (device: SimulatedDevice, client: Client, message: InboxMessage) => void;
+  /** Everybody has seen everything. */
+  readonly seeAll: () => Promise<void>;
+  /** Where all was seen and heard, what is seen is read with its sender. What was never marked is so nowhere, ever. */
+  readonly check: (o: { readonly isAllHeard: boolean }) => string[];
+};
+
+export function createReading(o: {
+  readonly people: readonly SimulatedDevice[];
+  readonly random: Random;
+  readonly timers: Timers;
+  readonly trace: Trace;
+}): Reading {
+  const { people, random } = o;
+  /** From the moment that a person looks: the mark may not become durable. */
+  const marked = new Map<string, Set<MessageId>>(people.map(({ name }) => [name, new Set()]));
+
+  async function look(device: SimulatedDevice, client: Client, id: ConversationId, upTo?: MessageId): Promise<void> {
+    try {
+      const conversation = await client.conversation(id);
+      if (device.client !== client) return;
+      const peer = people.find(({ account }) => account === conversation.peer);
+      const rows = peer ? shown(device, peer).rows : [];
+      const end = upTo === undefined ? rows.length : rows.findIndex(({ messageId }) => messageId === upTo) + 1;
+      for (const { own, messageId } of rows.slice(0, end)) if (!own) marked.get(device.name)?.add(messageId);
+      o.trace.line(`${device.name} has read ${end} of ${peer?.name}`);
+      await conversation.markRead(upTo);
+    } catch (error) {
+      if (!(error instanceof Crashed) && device.client === client) throw error;
+    }
+  }
+
+  function checkPair(author: SimulatedDevice, reader: SimulatedDevice, isAllHeard: boolean): string[] {
+    const seen = marked.get(reader.name);
+    const here = new Set(shown(reader, author).rows.map(({ messageId }) => messageId));
+    return shown(author, reader).rows.flatMap(({ own, epoch, n, messageId, text }) => {
+      if (!own) return [];
+      const isRead = reaches(author.store?.receipts.received(epoch, reader.account, 'read'), n);
+      if (isRead && !seen?.has(messageId)) return [`${text} counts as read, and ${reader.name} never marked it`];
+      if (isAllHeard && here.has(messageId) && !isRead)
+        return [`${reader.name} has read ${text}, and it does not count as read`];
+      return [];
+    });
+  }
+
+  return {
+    came(device, client, { id, conversation }) {
+      if (!random.chance(LOOKS)) return;
+      const upTo = random.chance(LOOKS_PART) ? id : undefined;
+      o.timers.after(random.between(0, SOON_MS), () => void look(device, client, conversation, upTo));
+    },
+    async seeAll() {
+      for (const device of people) {
+        const { client } = device;
+        for (const { id } of client?.conversations().getSnapshot().items ?? [])
+          if (client) await look(device, client, id);
+      }
+    },
+    check({ isAllHeard }) {
+      return people.flatMap((author) =>
+        people.flatMap((reader) => (author === reader ? [] : checkPair(author, reader, isAllHeard))),
+      );
+    },
+  };
+}
