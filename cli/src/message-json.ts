@@ -9,8 +9,8 @@ export function inboxJson(message: InboxMessage): object {
 /** A line of a history: a message, a hole, or an alert. */
 export function historyJson(item: HistoryItem): object {
   if (item.kind === 'hole') {
-    const { kind, count, reason, range } = item;
-    return { kind, count, reason, range };
+    const { kind, id, count, reason, range } = item;
+    return { kind, id, count, reason, range };
   }
   if (item.kind === 'alert') {
     const { kind, account, device, what, time } = item;

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { systemRuntime } from '@waxwing/protocol';
 import { addChat } from './commands/chat.ts';
 import { addCoverage } from './commands/coverage.ts';
+import { addExplain } from './commands/explain.ts';
 import { addHistory } from './commands/history.ts';
 import { addRegister } from './commands/register.ts';
 import { addSearch } from './commands/search.ts';
@@ -29,6 +30,7 @@ const usage: Readonly<Record<string, string>> = {
   search: "search --profile DIR [--with USER] [--from USER] 'QUERY'",
   coverage: 'coverage --profile DIR --with USER',
   token: 'token --profile DIR --aud URL --path /v1/prekeys/count',
+  explain: 'explain --profile DIR ID',
   chat: 'chat --profile DIR [--with USER]',
 };
 
@@ -70,7 +72,7 @@ function build(context: Context): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'waxwing: ')),
     })
     .showHelpAfterError(`Type: ${self} --help`);
-  const local = [addHistory, addSearch, addCoverage, addToken];
+  const local = [addHistory, addSearch, addCoverage, addExplain, addToken];
   for (const add of [addServe, addRegister, addSend, addTail, ...local, addChat]) add(program, context);
   for (const command of program.commands) {
     command.showHelpAfterError(`Type: ${self} ${usage[command.name()] ?? '--help'}`);

@@ -4,7 +4,7 @@ import type { Output } from './output.ts';
 import type { OutgoingLine } from './outgoing-line.ts';
 
 /** How far a message has to come. */
-export type Wanted = 'sent' | 'delivered';
+export type Wanted = 'sent' | 'delivered' | 'read';
 
 /** A line of the input that was put in the outbox, or that could not be. */
 type Entry = { readonly key?: string; readonly outcome: SentMessage | WaxwingError };

@@ -28,8 +28,9 @@ export function markOf(status: MessageStatus): string {
     case 'sent':
       return '✓ ';
     case 'delivered':
-    case 'read':
       return '✓✓';
+    case 'read':
+      return '◉◉';
     case 'failed':
       return '✗ ';
     case 'received':

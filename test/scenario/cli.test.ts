@@ -222,6 +222,20 @@ describe('without the server', () => {
     const first = await runCommand([...args, '--timeout', '1', 'kept']);
     expect(first.code).toBe(1);
     expect(first.lines.map(parsed)).toMatchObject([{ key: 'later', status: 'queued' }]);
+    const explain = ['explain', '--profile', profileOf('alice')];
+    const { id } = parsed(first.lines[0]);
+    const json = await runCommand([...explain, '--json', String(id)]);
+    expect(json.lines.map(parsed)).toMatchObject([{ id, state: 'queued', cause: 'not_connected', tries: 0 }]);
+    const text = await runCommand([...explain, String(id)]);
+    expect(text.lines.slice(0, 2)).toEqual([
+      expect.stringMatching(/^queued since \S+: not connected$/),
+      'Connect this device: the message goes out then.',
+    ]);
+    const unknown = await runCommand([...explain, 'hole:1.1.1']);
+    expect({ code: unknown.code, errors: unknown.errors }).toEqual({
+      code: 1,
+      errors: 'waxwing explain: no such message or hole on this device: hole:1.1.1\n',
+    });
     ({ server } = await startServe(serveArgs()));
     const again = await runCommand([...args, 'kept']);
     expect(again.code).toBe(0);

@@ -125,7 +125,7 @@ export class ConversationView {
       case 'delivered':
         return `      ✓✓ delivered: ${start}`;
       case 'read':
-        return `      ✓✓ read: ${start}`;
+        return `      ◉◉ read: ${start}`;
       case 'failed':
         return `      ✗  not sent (${status.code}): ${start}`;
       case 'queued':

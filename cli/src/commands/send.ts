@@ -25,7 +25,9 @@ export function addSend(program: Command, context: Context): void {
     .requiredOption('--to <user>', 'an account id or a username')
     .option('--id <key>', 'the message it is: the same key is the same message, however often it is sent')
     .addOption(
-      new Option('--wait <state>', 'how far each message has to come').choices(['sent', 'delivered']).default('sent'),
+      new Option('--wait <state>', 'how far each message has to come')
+        .choices(['sent', 'delivered', 'read'])
+        .default('sent'),
     )
     .option('--timeout <seconds>', 'gives up waiting; what is not sent yet goes with the next command', positiveInteger)
     .addArgument(new Argument('<text>', 'the text, or - for the input: plain text or {"id", "text"}, one a line'))

@@ -38,7 +38,7 @@ describe('a command that is called wrongly ends with 2, prints no data and says 
     [['register', '--server', 'nonsense', '--profile', 'x'], 'Type: waxwing register --server URL --profile DIR'],
     [['send', '--profile', 'x', 'hi'], 'Type: waxwing send --profile DIR --to USER'],
     [['send', '--profile', 'x', '--to', 'bob'], 'Type: waxwing send --profile DIR --to USER'],
-    [['send', '--profile', 'x', '--to', 'bob', '--wait', 'read', 'hi'], 'Type: waxwing send --profile DIR --to USER'],
+    [['send', '--profile', 'x', '--to', 'bob', '--wait', 'seen', 'hi'], 'Type: waxwing send --profile DIR --to USER'],
     [['send', '--profile', 'x', '--to', 'bob', '--id', 'k', '-'], 'Type: waxwing send --profile DIR --to USER'],
     [['send', '--profile', 'x', '--to', 'bob', ''], 'Type: waxwing send --profile DIR --to USER'],
     [['tail'], 'Type: waxwing tail --profile DIR'],
@@ -54,6 +54,7 @@ describe('a command that is called wrongly ends with 2, prints no data and says 
     [['token', '--profile', 'x', '--aud', 'http://a', '--path', '/', '--method', 'HEAD'], '--method: HEAD is none'],
     [['token', '--profile', 'x', '--aud', 'http://a', '--path', '/', '--body', '/nowhere'], '--body: /nowhere'],
     [['token', '--profile', 'x', '--aud', 'http://a', '--path', '/', '--nonce', 'AA'], '--nonce: a token is for'],
+    [['explain', '--profile', 'x'], 'Type: waxwing explain --profile DIR ID'],
     [['chat', '--with', 'bob'], 'Type: waxwing chat --profile DIR'],
   ])('%j', async (args, typed) => {
     const { code, out, err } = await run(args);
