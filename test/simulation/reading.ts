@@ -17,7 +17,10 @@ export type Reading = {
   readonly came: (device: SimulatedDevice, client: Client, message: InboxMessage) => void;
   /** Everybody has seen everything. */
   readonly seeAll: () => Promise<void>;
-  /** Where all was seen and heard, what is seen is read with its sender. What was never marked is so nowhere, ever. */
+  /**
+   * What was never marked is read nowhere, ever, and what was is not forgotten. Where all was seen and heard, it is read with
+   * its sender.
+   */
   readonly check: (o: { readonly isAllHeard: boolean }) => string[];
 };
 
@@ -30,6 +33,9 @@ export function createReading(o: {
   const { people, random } = o;
   /** From the moment that a person looks: the mark may not become durable. */
   const marked = new Map<string, Set<MessageId>>(people.map(({ name }) => [name, new Set()]));
+  /** From the moment that the client said so: no crash takes it back. */
+  const kept = new Map<string, Set<MessageId>>(people.map(({ name }) => [name, new Set()]));
+  const lost: string[] = [];
 
   async function look(device: SimulatedDevice, client: Client, id: ConversationId, upTo?: MessageId): Promise<void> {
     try {
@@ -38,12 +44,20 @@ export function createReading(o: {
       const peer = people.find(({ account }) => account === conversation.peer);
       const rows = peer ? shown(device, peer).rows : [];
       const end = upTo === undefined ? rows.length : rows.findIndex(({ messageId }) => messageId === upTo) + 1;
-      for (const { own, messageId } of rows.slice(0, end)) if (!own) marked.get(device.name)?.add(messageId);
+      const seen = rows.slice(0, end).flatMap(({ own, messageId }) => (own ? [] : [messageId]));
+      for (const messageId of seen) marked.get(device.name)?.add(messageId);
       o.trace.line(`${device.name} has read ${end} of ${peer?.name}`);
       await conversation.markRead(upTo);
+      if (device.client === client) for (const messageId of seen) kept.get(device.name)?.add(messageId);
     } catch (error) {
       if (!(error instanceof Crashed) && device.client === client) throw error;
     }
+  }
+
+  function checkKept(device: SimulatedDevice): string[] {
+    const rows = people.flatMap((peer) => (peer === device ? [] : shown(device, peer).rows));
+    const unread = rows.filter((row) => row.unread && kept.get(device.name)?.has(row.messageId));
+    return unread.map(({ text }) => `${device.name} forgot that ${text} was read`);
   }
 
   function checkPair(author: SimulatedDevice, reader: SimulatedDevice, isAllHeard: boolean): string[] {
@@ -67,15 +81,17 @@ export function createReading(o: {
     },
     async seeAll() {
       for (const device of people) {
+        lost.push(...checkKept(device));
         const { client } = device;
         for (const { id } of client?.conversations().getSnapshot().items ?? [])
           if (client) await look(device, client, id);
       }
     },
     check({ isAllHeard }) {
-      return people.flatMap((author) =>
+      const told = people.flatMap((author) =>
         people.flatMap((reader) => (author === reader ? [] : checkPair(author, reader, isAllHeard))),
       );
+      return [...lost.splice(0), ...told];
     },
   };
 }
