@@ -284,7 +284,8 @@ export function createClientOn(
     async explain(id) {
       refuseClosed();
       const nextTryMs = (row: number) => engine.outbox.nextTryMs(row);
-      return Promise.resolve(explain(id, { store, disk, connection: () => connection.getSnapshot(), nextTryMs }));
+      const now = (): ConnectionState => connection.getSnapshot();
+      return Promise.resolve(explain(id, { store, disk, connection: now, identityPolicy, nextTryMs }));
     },
   };
   return client;

@@ -9,6 +9,7 @@ import type { OutboxRow } from './history/outbox.ts';
 import type { Store } from './history/store.ts';
 import { statusReader } from './message.ts';
 import { traceCauses, type MessageTrace, type TraceCause } from './message-trace.ts';
+import { sendHold, type IdentityPolicy } from './sync/send-hold.ts';
 import { unlessMalformed } from './sync/unless-malformed.ts';
 
 /** What is looked at to explain a message. */
@@ -16,6 +17,7 @@ export type ExplainParts = {
   readonly store: Store;
   readonly disk: Pick<DiskWatch, 'isFull'>;
   readonly connection: () => ConnectionState;
+  readonly identityPolicy: IdentityPolicy;
   /** When an outbox row is tried again, where it waits for a time. */
   readonly nextTryMs: (outbox: number) => number | undefined;
 };
@@ -96,9 +98,15 @@ function failed(failure: string | null): Why {
   }
 }
 
-/** What keeps a message from leaving, the nearest first: the device, the connection, the message itself, one before it. */
-function waiting(row: OutboxRow, { store, disk, connection, nextTryMs }: ExplainParts): Why {
+/**
+ * What keeps a message from leaving, the nearest first: the device, its person, the connection, the message itself, one
+ * before it.
+ */
+function waiting(row: OutboxRow, { store, disk, connection, identityPolicy, nextTryMs }: ExplainParts): Why {
   if (disk.isFull) return { cause: 'disk_full', codes: ['store_full'], nextTryMs: nextTryMs(row.id) };
+  const peer = store.conversations.byId(row.conversation)?.peer;
+  const hold = peer && sendHold(store, identityPolicy, peer);
+  if (hold) return { cause: 'identity_changed', codes: [hold.cause] };
   const now = connection();
   const cut = disconnected(now);
   if (cut) {

@@ -15,6 +15,8 @@ export const traceCauses = {
   displaced: 'End the other program that uses this device, then connect here again.',
   cloned: 'Use the newer copy of this device, or register a new one: this copy must not go on.',
   disk_full: 'Make room on the disk of this device: it goes on by itself then.',
+  identity_changed:
+    "Compare the safety number with the person, then accept it: the other side's key has changed, and nothing is sent under it before.",
   device_list_changed:
     "Wait: the other side's devices have changed, and the message is encrypted for the new ones as soon as their keys are here.",
   keys_unavailable:

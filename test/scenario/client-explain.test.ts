@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { closeCodes, limits, parseDeviceId } from '@waxwing/protocol';
 import { StoreFullError, traceCauses, type MessageTrace } from '@waxwing/client-core';
 import type { Store } from '../../client-core/src/history/store.ts';
+import { rotateIdentity } from '../support/client-rotation.ts';
 import { addDevice } from '../support/client-second-device.ts';
 import {
   acquainted,
@@ -84,6 +85,26 @@ describe('a message that does not leave is explained', () => {
     bob.http = (request, send) => send(request);
     await world.run(10_000);
     expect(await explained(bob, sent.id)).toMatchObject({ state: 'delivered', cause: 'none', tries: 0 });
+  });
+
+  test("where the other side's key has changed and the person has not accepted it, also without a connection", async () => {
+    bob.identityPolicy = 'block';
+    await world.reopen(bob);
+    await world.connect(bob);
+    await rotateIdentity(world, alice, bob);
+    await world.connect(alice);
+    await sayAll(world, alice, bob, 'under another key');
+    await world.run(1_000);
+    const sent = await say(world, bob, alice, CANARY);
+    await world.run(5_000);
+    const trace = await explained(bob, sent.id);
+    expect(trace).toMatchObject({ state: 'queued', cause: 'identity_changed', codes: ['identity changed'], tries: 0 });
+    await world.reopen(bob);
+    expect(await explained(bob, sent.id)).toEqual(trace);
+    await world.wait(bob.client.trust.accept(alice.client.account));
+    await world.connect(bob);
+    await world.run(10_000);
+    expect(await explained(bob, sent.id)).toMatchObject({ state: 'delivered', cause: 'none' });
   });
 
   test('where the disk is full, also before it can connect', async () => {
