@@ -37,7 +37,7 @@ export async function markRead(
 function lastToMark(store: Store, conversation: number, upTo: MessageId | undefined): MessageRow | undefined {
   const isPending = upTo !== undefined && store.outbox.byId(upTo)?.conversation === conversation;
   if (upTo === undefined || isPending) return store.messages.pageBefore(conversation, undefined, 1)[0];
-  const row = store.messages.inConversation(conversation, upTo);
+  const row = store.messages.byId(upTo, conversation);
   if (row === undefined) throw new WaxwingError('unknown_message');
   return row;
 }

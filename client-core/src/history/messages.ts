@@ -68,18 +68,11 @@ export class MessageStore {
     return this.#one('message.epoch = ? AND message.era = ? AND message.number = ?', epoch, era, number);
   }
 
-  /** A message by its id alone; own ones first, should a sender have repeated another's id. */
-  byId(messageId: MessageId): MessageRow | undefined {
-    return this.#one('message.message_id = ? ORDER BY message.own DESC LIMIT 1', messageId);
-  }
-
-  /** A message of a conversation by its id; own ones first. */
-  inConversation(conversation: number, messageId: MessageId): MessageRow | undefined {
-    return this.#one(
-      'message.message_id = ? AND message.conversation = ? ORDER BY message.own DESC LIMIT 1',
-      messageId,
-      conversation,
-    );
+  /** A message by its id alone, or in a conversation; own ones first, should a sender have repeated another's id. */
+  byId(messageId: MessageId, conversation?: number): MessageRow | undefined {
+    const where = conversation === undefined ? '' : 'AND message.conversation = ?';
+    const values = conversation === undefined ? [messageId] : [messageId, conversation];
+    return this.#one(`message.message_id = ? ${where} ORDER BY message.own DESC LIMIT 1`, ...values);
   }
 
   /** Puts a message into its place. It is not shown and not in the inbox until `release`. */

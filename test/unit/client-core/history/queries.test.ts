@@ -119,7 +119,7 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
   store.frames.partiesOf(account);
   store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'));
   store.receipts.received(epoch, account, 'delivered');
-  store.messages.inConversation(conversation, parseMessageId('01890000-0000-7000-8000-000000000001'));
+  store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'), conversation);
   store.transaction(() => store.readMarks.mark(conversation, { ms: 1, tie: 0 }, 2));
   store.transaction(() => dueRead(store).forEach(({ told }) => told()));
   store.readMarks.unread(conversation);
