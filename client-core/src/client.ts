@@ -124,19 +124,21 @@ export function createClientOn(
     caughtUp: () => connection.set({ state: 'online' }),
   });
 
+  /** The first of a process is a commit. */
+  const ownGenerations = (): Uint8Array[] => disk.around(() => generations.list());
+
   function token(request: TokenRequest, serverNowMs: number): string {
     const secret = store.device.get()?.authSecretKey;
     if (!secret) throw new WaxwingError('cloned');
     const sign = (message: Uint8Array) => crypto.signToken(secret, message);
     const asked = { ...request, server: request.server ?? device.server };
-    return tokenFor(asked, { device: address, generations: generations.list(), serverNowMs, sign });
+    return tokenFor(asked, { device: address, generations: ownGenerations(), serverNowMs, sign });
   }
 
   function answerChallenge({ nonce, serverTimeMs }: { nonce: Uint8Array; serverTimeMs: number }) {
     const answer = token({ nonce }, serverTimeMs);
-    const tokens = disk.around(() => generations.list());
     const committed = engine.committed();
-    return { ...address, token: answer, generations: tokens, ...(committed && { committed }) };
+    return { ...address, token: answer, generations: ownGenerations(), ...(committed && { committed }) };
   }
 
   /** On a full disk the relay tells again at the next opening. */
