@@ -162,7 +162,7 @@ export const ticketBugs: readonly PlantedBug[] = [
     file: load,
     find: "if (bytes > limits.ticketKeySetMaxBytes) throw new Error('the answer is too large');",
     put: '',
-    test: ticketKeys('a body without end'),
+    test: ticketKeys('a body over its size'),
   },
   {
     name: 'keys of tickets: waited for without end',

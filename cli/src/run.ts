@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { systemRuntime } from '@waxwing/protocol';
 import { addChat } from './commands/chat.ts';
 import { addCoverage } from './commands/coverage.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
 import { addHistory } from './commands/history.ts';
 import { addRegister } from './commands/register.ts';
@@ -31,6 +32,7 @@ const usage: Readonly<Record<string, string>> = {
   coverage: 'coverage --profile DIR --with USER',
   token: 'token --profile DIR --aud URL --path /v1/prekeys/count',
   explain: 'explain --profile DIR ID',
+  doctor: 'doctor [--url URL] [--profile DIR] [--data DIR]',
   chat: 'chat --profile DIR [--with USER]',
 };
 
@@ -73,7 +75,7 @@ function build(context: Context): Command {
     })
     .showHelpAfterError(`Type: ${self} --help`);
   const local = [addHistory, addSearch, addCoverage, addExplain, addToken];
-  for (const add of [addServe, addRegister, addSend, addTail, ...local, addChat]) add(program, context);
+  for (const add of [addServe, addRegister, addSend, addTail, ...local, addChat, addDoctor]) add(program, context);
   for (const command of program.commands) {
     command.showHelpAfterError(`Type: ${self} ${usage[command.name()] ?? '--help'}`);
   }

@@ -173,7 +173,7 @@ describe('a key set', () => {
   test.each<[string, RequestListener]>([
     ['an error', (_request, response) => response.writeHead(500).end('{}')],
     ['a redirect', ({ url }, response) => response.writeHead(url === '/keys' ? 302 : 200, { location: '/' }).end('{}')],
-    ['a body without end', (_request, response) => response.write(Buffer.alloc(limits.ticketKeySetMaxBytes + 1))],
+    ['a body over its size', (_request, response) => response.end(Buffer.alloc(limits.ticketKeySetMaxBytes + 1))],
     ['a cut answer', (_request, response) => response.write('{', () => response.destroy())],
   ])('at a URL that answers with %s is none', async (_what, answer) => {
     await expect(keySetUrl(await serve(answer), systemRuntime.timers)()).rejects.toThrow();
