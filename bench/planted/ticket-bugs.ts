@@ -160,7 +160,7 @@ export const ticketBugs: readonly PlantedBug[] = [
   {
     name: 'keys of tickets: of any size',
     file: load,
-    find: "if (bytes > limits.ticketKeySetMaxBytes) throw new Error('the answer is too large');",
+    find: "if (bytes > limits.ticketKeySetMaxBytes) throw new AnswerFault('is too large');",
     put: '',
     test: ticketKeys('a body over its size'),
   },

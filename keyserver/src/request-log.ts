@@ -65,7 +65,11 @@ function ownMessage(text: unknown): string {
 
 function faultOf(error: unknown): object {
   if (!(error instanceof Error)) return { name: typeof error };
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code = codeOf(error) ?? codeOf(error.cause);
   const at = (error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line));
   return { name: error.name, ...(code !== undefined && { code }), at };
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

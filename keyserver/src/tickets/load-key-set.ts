@@ -25,7 +25,7 @@ export function keySetUrl(url: string, timers: Timers): LoadKeySet {
     try {
       const headers = { accept: 'application/jwk-set+json, application/json' };
       const response = await fetch(url, { headers, redirect: 'error', signal: abort.signal });
-      if (response.status !== 200) throw new Error(`answered ${response.status}`);
+      if (response.status !== 200) throw new AnswerFault(`answered ${response.status}`);
       return await readAll(response);
     } finally {
       cancel();
@@ -41,8 +41,18 @@ async function readAll({ body }: Response): Promise<Uint8Array> {
     const part: unknown = chunk;
     if (!(part instanceof Uint8Array)) throw new Error('a body that is not bytes');
     bytes += part.length;
-    if (bytes > limits.ticketKeySetMaxBytes) throw new Error('the answer is too large');
+    if (bytes > limits.ticketKeySetMaxBytes) throw new AnswerFault('is too large');
     chunks.push(part);
   }
   return Buffer.concat(chunks);
+}
+
+/** What came from the URL is no key set. The code says why, and is logged. */
+class AnswerFault extends Error {
+  readonly code: string;
+  constructor(code: string) {
+    super(`the answer ${code}`);
+    this.name = 'AnswerFault';
+    this.code = code;
+  }
 }

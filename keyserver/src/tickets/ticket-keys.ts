@@ -21,6 +21,16 @@ export type FoundKey =
  */
 export type TicketKeys = { find(kid: string): Promise<FoundKey> };
 
+/** A key set that is not to be used: the code says why, in the words of `readKeySet`, which quote nothing. */
+class KeySetFault extends Error {
+  readonly code: string;
+  constructor(wrong: string) {
+    super(`the key set ${wrong}`);
+    this.name = 'KeySetFault';
+    this.code = wrong;
+  }
+}
+
 export function createTicketKeys(o: {
   readonly load: LoadKeySet;
   readonly clock: Clock;
@@ -41,7 +51,7 @@ export function createTicketKeys(o: {
     triedAtMs = atMs;
     try {
       const read = readKeySet(await o.load());
-      if ('wrong' in read) throw new Error(`the key set ${read.wrong}`);
+      if ('wrong' in read) throw new KeySetFault(read.wrong);
       loaded = { keys: read.keys, atMs };
       return true;
     } catch (error) {

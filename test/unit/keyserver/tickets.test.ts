@@ -216,6 +216,37 @@ describe('is refused, and nothing is stored:', () => {
   });
 });
 
+describe('the keys', () => {
+  test('that cannot be loaded refuse nothing for good, and the log says why', async () => {
+    let isDown = true;
+    const load = () => (isDown ? keySetOf([]) : loadKeys());
+    f = await createFixture({ tickets: { issuer: ISSUER, loadKeys: load } });
+    const before = f.stored();
+    const body = registration(createPerson(), 0);
+    const ticket = await signTicket(key, claims());
+    const refused = await register(body, ticket);
+    expect(problemOf(refused)).toEqual({ status: 503, code: 'unavailable' });
+    expect(refused.headers['retry-after']).toBe(String(limits.ticketKeysCooldownMs / 1_000));
+    expect(f.stored()).toBe(before);
+    expect(f.logged()).toContain('the keys of tickets could not be loaded');
+    expect(f.logged()).toContain('has no public Ed25519 or P-256 key');
+    isDown = false;
+    f.runtime.advance(limits.ticketKeysCooldownMs);
+    expect((await register(body, ticket)).statusCode).toBe(201);
+  });
+
+  test('may be rotated: a new one is taken, an old one no longer', async () => {
+    let listed = [key];
+    f = await createFixture({ tickets: { issuer: ISSUER, loadKeys: () => keySetOf(listed) } });
+    await expectTaken(createPerson(), await signTicket(key, claims()));
+    listed = [elliptic];
+    f.runtime.advance(limits.ticketKeysFreshMs);
+    await expectTaken(createPerson(), await signTicket(elliptic, claims()));
+    f.runtime.advance(limits.ticketKeysCooldownMs);
+    await expectRefused(await signTicket(key, claims()), 'ticket_rejected');
+  });
+});
+
 test('only who has a signed ticket is told which claim is wrong, and never what would be right', async () => {
   const answer = async (ticket: string) =>
     (await register(registration(createPerson(), 0), ticket)).json<{ detail?: string }>();
