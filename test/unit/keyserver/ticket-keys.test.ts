@@ -6,7 +6,7 @@ import { keySetFile, keySetUrl, readKeySet } from '@waxwing/keyserver';
 import { limits, systemRuntime } from '@waxwing/protocol';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTicketKeys, type TicketKeys } from '../../../keyserver/src/tickets/ticket-keys.ts';
-import { createManualRuntime, type ManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../../kit/src/manual-runtime.ts';
 import { issuerKey, keySetOf } from '../../support/ticket-issuer.ts';
 
 const [first, second, elliptic] = [issuerKey('first'), issuerKey('second'), issuerKey('elliptic', 'p256')];

@@ -7,7 +7,7 @@ import { openSqliteStorage } from '@waxwing/storage';
 import Database from 'better-sqlite3';
 import { it } from 'vitest';
 import { accountNumber, firstList, somePrekeys } from '../../contract/people.ts';
-import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 /** More than one sweep takes. */
 const TICKETS = 300;
