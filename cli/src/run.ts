@@ -15,6 +15,7 @@ import type { Context } from './context.ts';
 import { inOneLine, OutputClosed, QuietFailure, WrongUse } from './failure.ts';
 import type { Io } from './io.ts';
 import { createOutput } from './output.ts';
+import { ownVersion } from './version.ts';
 
 /** Exit codes: all of it was done; it was called rightly and failed; it was called wrongly. */
 const DONE = 0;
@@ -67,6 +68,7 @@ function build(context: Context): Command {
   const { io, self } = context;
   const program = new Command('waxwing')
     .description('Encrypted messages through a relay, with the history on the device.')
+    .version(ownVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),

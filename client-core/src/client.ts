@@ -51,6 +51,7 @@ export type Client = {
   connect(): Promise<void>;
   /** Finishes what is under way, then lets go of the connection and the file. Idempotent. */
   close(): Promise<void>;
+  /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
   /**
    * The conversation with an account, by id or username. Rejects with `UnknownUserError`; with `UnreachableError` where
@@ -59,6 +60,7 @@ export type Client = {
   direct(peer: AccountId | string): Promise<DirectConversation>;
   /** Rejects with `UnknownUserError` where there is no such conversation yet. */
   conversation(id: ConversationId): Promise<DirectConversation>;
+  /** Every conversation, the most recently active first. */
   conversations(): LiveQuery<ConversationSummary>;
   /**
    * Incoming messages of all conversations in the order of their commit, at least once for each consumer. A message is

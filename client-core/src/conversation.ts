@@ -6,6 +6,7 @@ import type { LiveQuery } from './live-query.ts';
 import type { HistoryItem } from './message.ts';
 import type { SentMessage } from './sent-message.ts';
 
+/** What a message says: a text of at most 64 KiB, perhaps in answer to a message. */
 export type OutgoingContent = { readonly text: string; readonly replyTo?: MessageId };
 
 /** What a device holds of a conversation: exact ranges, and what is missing with its reason. */
@@ -24,6 +25,7 @@ export type Coverage = {
   }[];
 };
 
+/** A stream of messages that its members see in one order. An object of it is cheap: ask for one whenever it is needed. */
 export type Conversation = {
   readonly id: ConversationId;
   /**
@@ -32,7 +34,9 @@ export type Conversation = {
    * with `id_taken`.
    */
   send(content: OutgoingContent, options?: { readonly id?: string }): Promise<SentMessage>;
+  /** What is shown, oldest first, own pending messages last. Makes a new query at each call. */
   history(options?: HistoryOptions): LiveQuery<HistoryItem>;
+  /** What this device holds, exactly, and what it lacks. */
   coverage(): Promise<Coverage>;
   /**
    * The person has seen this message and all shown before it; without one, all that is shown. Resolves when that is
@@ -43,6 +47,7 @@ export type Conversation = {
   markRead(upTo?: MessageId): Promise<void>;
 };
 
+/** A conversation with one account; with the own one, notes to oneself. */
 export type DirectConversation = Conversation & { readonly kind: 'direct'; readonly peer: AccountId };
 
 /** Refuses with `too_large` what does not fit a message. */

@@ -5,6 +5,7 @@ import type { Store } from './history/store.ts';
 import { createLiveQuery, type LiveQuery } from './live-query.ts';
 import { messageOf, pendingMessage, statusReader, type Message } from './message.ts';
 
+/** A conversation as a list shows it. */
 export type ConversationSummary = {
   readonly id: ConversationId;
   readonly kind: 'direct';

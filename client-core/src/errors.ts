@@ -29,6 +29,7 @@ export const clientErrors = {
   server_fault: { retry: 'retry', meaning: 'The server gave an answer that its contract does not know.' },
 } as const satisfies Record<string, { readonly retry: RetryClass; readonly meaning: string }>;
 
+/** A code of the table above. */
 export type ClientErrorCode = keyof typeof clientErrors;
 
 /**
@@ -56,7 +57,8 @@ function isClientCode(code: ClientErrorCode | ErrorCode): code is ClientErrorCod
   return Object.hasOwn(clientErrors, code);
 }
 
-function named(code: ClientErrorCode) {
+/** With a type of its own: what it inherits of `Error` is not for the packed types to list. */
+function named(code: ClientErrorCode): new (options?: { cause?: unknown; retryAfterMs?: number }) => WaxwingError {
   return class extends WaxwingError {
     constructor(options?: { cause?: unknown; retryAfterMs?: number }) {
       super(code, options);

@@ -16,6 +16,7 @@ import { WindowReader, type ShownMessage } from './history-window.ts';
 import { createLiveQuery, type LiveQuery, type WindowItems } from './live-query.ts';
 import { pendingMessage, type HistoryItem } from './message.ts';
 
+/** Which part of a history a query begins with. */
 export type HistoryOptions = {
   /** How many messages the window begins with. */
   readonly limit?: number;

@@ -6,6 +6,7 @@ export type { Conversation, Coverage, DirectConversation, OutgoingContent } from
 export type { ConversationSummary } from './conversations-query.ts';
 export * from './errors.ts';
 export type { ClientEvent } from './events.ts';
+export { holeReasons } from './history/coverage.ts';
 export type { HoleReason } from './history/coverage.ts';
 export type { HistoryOptions } from './history-query.ts';
 export type { InboxMessage } from './inbox.ts';
@@ -20,7 +21,21 @@ export type { Page, SearchHit, SearchOptions } from './search.ts';
 export type { SentMessage } from './sent-message.ts';
 export type { IdentityPolicy } from './sync/send-hold.ts';
 export type { HttpTokenRequest, TokenRequest } from './token-request.ts';
-export type { Crypto } from './session/crypto.ts';
+export type {
+  AuthKeys,
+  Crypto,
+  CryptoChange,
+  CryptoKind,
+  CryptoView,
+  Decrypted,
+  DecryptFailure,
+  Encrypted,
+  LocalKeys,
+  NumericFingerprint,
+  Peer,
+  PublicIdentity,
+  SessionStarted,
+} from './session/crypto.ts';
 export type { SnippetPart } from './snippet.ts';
 export { systemRuntime } from './system-runtime.ts';
 export type { Channel, ChannelHandlers, Dial } from './transport/channel.ts';

@@ -1,6 +1,7 @@
 import type { ChangeBus, Change } from './bus.ts';
 import type { Observable } from './observable.ts';
 
+/** What a live query holds now. `error` is set in the state of that name; the items are then those of before. */
 export type QuerySnapshot<T> = {
   readonly items: readonly T[];
   readonly state: 'loading' | 'ready' | 'error';

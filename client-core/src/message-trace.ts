@@ -43,6 +43,7 @@ export const traceCauses = {
   removed: 'Ask the person to send it again: no device that was asked has the message any more.',
 } as const satisfies Record<string, string>;
 
+/** Why a message is where it is. */
 export type TraceCause = keyof typeof traceCauses;
 
 /**

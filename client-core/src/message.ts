@@ -17,6 +17,7 @@ export type MessageStatus =
 /** A message's place: the same on every device. */
 export type MessageSequence = { readonly epoch: number; readonly era: number; readonly number: number };
 
+/** A message of a conversation, own or of others. JSON-safe but for its dates. */
 export type Message = {
   readonly id: MessageId;
   readonly conversation: ConversationId;

@@ -2,6 +2,7 @@
 export type Observable<T> = {
   /** Calls back after each change; the answer ends it. */
   subscribe(listener: () => void): () => void;
+  /** The value now: the same object until the next change. */
   getSnapshot(): T;
 };
 

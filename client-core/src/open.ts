@@ -14,6 +14,7 @@ import { createKeyserverClient, deviceTokens, type KeyserverClient } from './tra
 /** Where a device's file is, and the 32-byte key that the app keeps for it. */
 export type StoreOptions = { readonly path: string; readonly key: Uint8Array };
 
+/** What a new account and its first device are made with. */
 export type CreateOptions = {
   /** The server's origin, as `http://127.0.0.1:7700`. */
   readonly server: string | URL;
@@ -30,6 +31,7 @@ export type CreateOptions = {
   readonly runtime?: Partial<Runtime>;
 };
 
+/** Which device is opened. */
 export type OpenOptions = {
   readonly store: StoreOptions;
   /** The server's new origin, where it moved. */

@@ -20,6 +20,7 @@ export type SearchHit = {
   readonly snippet: readonly SnippetPart[];
 };
 
+/** Where is searched, and which page of what is found. */
 export type SearchOptions = {
   /** Only in this conversation. */
   readonly conversation?: ConversationId;

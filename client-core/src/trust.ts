@@ -22,6 +22,7 @@ export type SafetyNumber = {
   compare(shown: Uint8Array | string): boolean;
 };
 
+/** What a person says of the identities of others. */
 export type Trust = {
   /**
    * Takes an account with the identity key that it has now; messages that its change held go. Idempotent; without effect

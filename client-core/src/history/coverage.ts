@@ -16,6 +16,7 @@ export const holeReasons = [
   'lost',
   'removed',
 ] as const;
+/** Why messages are missing: one of `holeReasons`. */
 export type HoleReason = (typeof holeReasons)[number];
 
 export type HoleRow = Range & { readonly era: EraNumber; readonly reason: HoleReason };

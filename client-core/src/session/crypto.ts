@@ -11,7 +11,10 @@ import type {
 export type CryptoKind = 'session' | 'prekey' | 'signed_prekey' | 'kyber_prekey' | 'used_base_key';
 
 /** The entries as they stand for this call. A synchronous read: nothing else changes them while a call runs. */
-export type CryptoView = { get(kind: CryptoKind, key: string): Uint8Array | undefined };
+export type CryptoView = {
+  /** Undefined where there is no such entry. */
+  get(kind: CryptoKind, key: string): Uint8Array | undefined;
+};
 
 /** One entry written, or removed where `bytes` is absent. */
 export type CryptoChange = { readonly kind: CryptoKind; readonly key: string; readonly bytes?: Uint8Array };
@@ -42,10 +45,12 @@ export type NumericFingerprint = { readonly digits: string; readonly scannable: 
 export type DecryptFailure =
   'no_session' | 'no_prekey' | 'duplicate' | 'untrusted_identity' | 'replayed_prekey' | 'unsupported_kind' | 'invalid';
 
+/** What became of a ciphertext. */
 export type Decrypted =
   | { readonly type: 'decrypted'; readonly plaintext: Uint8Array; readonly changes: readonly CryptoChange[] }
   | { readonly type: 'failed'; readonly reason: DecryptFailure };
 
+/** What became of a plaintext. `no_session`: one must be started first. */
 export type Encrypted =
   | {
       readonly type: 'encrypted';
@@ -55,6 +60,7 @@ export type Encrypted =
     }
   | { readonly type: 'no_session' };
 
+/** What became of a bundle. */
 export type SessionStarted =
   | { readonly type: 'started'; readonly changes: readonly CryptoChange[] }
   | { readonly type: 'refused'; readonly reason: 'untrusted_identity' | 'bad_bundle' };
@@ -71,12 +77,14 @@ export type Crypto = {
   createIdentity(): { keyPair: Uint8Array; publicKey: Uint8Array };
   /** A registration id, 1 to 0x3FFF. */
   createRegistrationId(): number;
+  /** New keys for a device's tokens. */
   createAuthKeys(): AuthKeys;
   /** Ed25519 over the message by the auth key's secret: 64 bytes. */
   signToken(secretKey: Uint8Array, message: Uint8Array): Uint8Array;
 
   /** XEdDSA by the identity key: 64 bytes. */
   signIdentity(keyPair: Uint8Array, message: Uint8Array): Uint8Array;
+  /** Whether `signIdentity` made this signature with that key's pair. */
   verifyIdentity(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
   /** X25519 of an identity pair and another's public key, which may be its own: 32 bytes. Undefined for a key that must not be used. */
   agree(keyPair: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
@@ -113,6 +121,7 @@ export type Crypto = {
   ): Promise<SessionStarted>;
   /** The current session becomes one that only reads; the next message needs a new one. */
   archiveSession(view: CryptoView, peer: DeviceAddress): CryptoChange[];
+  /** Encrypts for one device, in the session with it, which goes one step on. */
   encrypt(local: LocalKeys, view: CryptoView, peer: Peer, plaintext: Uint8Array, nowMs: number): Promise<Encrypted>;
   /**
    * Reads a ciphertext; in a session that exists also one under the peer's former key. A one-time key that set the session up is removed among the changes; a base key that used the

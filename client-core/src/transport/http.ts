@@ -1,3 +1,4 @@
+/** One request to a keyserver. */
 export type HttpRequest = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly url: string;
