@@ -6,12 +6,13 @@ import {
   systemRuntime,
   type Client,
   type Crypto,
+  type Dial,
   type Runtime,
   type StoreOptions,
 } from '@waxwing/client-core';
 import type { ManualRuntime } from './manual-runtime.ts';
 import { seededBytes } from './manual-runtime.ts';
-import { createNetwork, type NetworkParts, type TestNetwork } from './network.ts';
+import { createNetwork, type TestNetwork } from './network.ts';
 import type { ServerParts } from './server.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -27,8 +28,8 @@ export type TestDevice = {
   /** What its clock is off by. */
   clockOffsetMs: number;
   /**
-   * Ends its process as kill -9 does. The client that ran there hears and says nothing more, and must not be used; what it
-   * had committed is found by the next client on this device.
+   * Ends its process as kill -9 does. The client that ran there hears and says nothing more, and is closed, if the world
+   * made it; an app closes its own. What it had committed is found by the next client on this device.
    */
   kill(): void;
 };
@@ -62,6 +63,8 @@ export function createTestDevice(o: {
   let clockOffsetMs = 0;
   let lives = 1;
   let client: Promise<Client> | undefined;
+  /** Clients that are about to let go of their files. */
+  const killed: Promise<void>[] = [];
 
   const path = (): string => `${o.path}.${lives}.db`;
   const clock = { now: () => o.runtime.clock.now() + clockOffsetMs };
@@ -69,9 +72,29 @@ export function createTestDevice(o: {
 
   function makeOptions(): TestDevice['options'] {
     const mine = lives;
-    const { timers } = o.runtime;
-    const runtime = aliveWhile(() => mine === lives, { ...parts, timers, crypto: countedCrypto(time) });
-    return { server: server.server.url, store: { path: path(), key }, runtime: { ...runtime, clock, randomBytes } };
+    const isGone = (): boolean => mine !== lives;
+    const refuseGone = (): void => {
+      if (isGone()) throw new Error('this process was killed');
+    };
+    const dial: Dial = (url, handlers) => {
+      if (!isGone()) return parts.dial(url, handlers);
+      time.later(() => handlers.closed({ code: 1006, reason: 'killed' }));
+      return { send: () => undefined, bufferedBytes: 0, close: () => undefined };
+    };
+    const runtime: Runtime = {
+      clock,
+      timers: o.runtime.timers,
+      randomBytes,
+      crypto: countedCrypto(time),
+      dial,
+      async http(request) {
+        refuseGone();
+        const answer = await parts.http(request);
+        refuseGone();
+        return answer;
+      },
+    };
+    return { server: server.server.url, store: { path: path(), key }, runtime };
   }
 
   async function open(username: string | undefined): Promise<Client> {
@@ -83,6 +106,7 @@ export function createTestDevice(o: {
     }
   }
 
+  const closed = async (made: Promise<Client>): Promise<void> => (await made.catch(() => undefined))?.close();
   const isOpen = (one: Client): boolean => one.connection.getSnapshot().state !== 'closed';
 
   return {
@@ -101,10 +125,11 @@ export function createTestDevice(o: {
       kill() {
         const left = path();
         lives += 1;
-        client = undefined;
-        parts.network.cut();
-        // Another name, as the file is still open under the old one in this process.
+        // What is on the disk now goes on under another name; what the killed client still does, as it ends, nobody sees.
         for (const part of ['', '-wal']) if (existsSync(left + part)) copyFileSync(left + part, path() + part);
+        parts.network.cut();
+        if (client) killed.push(closed(client));
+        client = undefined;
         options = makeOptions();
       },
     },
@@ -117,36 +142,9 @@ export function createTestDevice(o: {
       return client;
     },
     async close() {
-      await (await client?.catch(() => undefined))?.close();
+      if (client) killed.push(closed(client));
+      await Promise.all(killed);
     },
-  };
-}
-
-/** A runtime that calls nothing and answers nothing once its process is gone. */
-function aliveWhile(
-  isAlive: () => boolean,
-  parts: Pick<NetworkParts, 'dial' | 'http'> & Pick<Runtime, 'timers' | 'crypto'>,
-): Pick<Runtime, 'timers' | 'crypto' | 'dial' | 'http'> {
-  const ifAlive = (call: () => void): void => {
-    if (isAlive()) call();
-  };
-  return {
-    crypto: parts.crypto,
-    timers: { after: (ms, call) => parts.timers.after(ms, () => ifAlive(call)) },
-    dial: (url, handlers) =>
-      parts.dial(url, {
-        opened: () => ifAlive(() => handlers.opened()),
-        received: (bytes) => ifAlive(() => handlers.received(bytes)),
-        closed: (end) => ifAlive(() => handlers.closed(end)),
-      }),
-    http: (request) =>
-      new Promise((resolve, reject) => {
-        if (!isAlive()) return;
-        parts.http(request).then(
-          (answer) => ifAlive(() => resolve(answer)),
-          (error: unknown) => ifAlive(() => reject(error instanceof Error ? error : new Error(String(error)))),
-        );
-      }),
   };
 }
 
