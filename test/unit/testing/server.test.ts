@@ -70,6 +70,10 @@ describe('a server', () => {
     await world.server.start(backup);
     await world.wait((await send(bob, alice, 'after')).reached('delivered'));
     expect(await shown(alice, bob)).toEqual(['before', 'beyond the backup', 'after']);
+    const { items } = (await alice.direct(bob.account)).history().getSnapshot();
+    const eras = items.map((item) => (item.kind === 'message' ? item.sequence?.era : undefined));
+    expect(eras[1]).toBe(eras[0]);
+    expect(eras[2]).toBeGreaterThan(eras[1] ?? Infinity);
   });
 
   test('whose mail expired tells a device that was away of a hole', async () => {
