@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { limits } from '@waxwing/protocol';
+import type { ArrivedEntry } from '@waxwing/storage';
 import type { Case, World } from './contract.ts';
 import { accepted, enrol, keyOf, listed, relist, sending, type Person } from './people.ts';
 import { ackUpTo, marksIn, numbersIn, position, readAll } from './reading.ts';
@@ -354,6 +355,28 @@ export const mailboxCases: readonly Case[] = [
       assert.equal(seen.length, before);
       assert.deepEqual(others, []);
       stopOther();
+    },
+  },
+  {
+    name: 'an entry that a listener is brought is the one that is read there',
+    async run(world) {
+      const [ann, bob] = [await enrol(world, 1), await enrol(world, 2)];
+      const { incarnation } = await world.storage.mailboxes.open(keyOf(bob));
+      const brought: ArrivedEntry[] = [];
+      let woken = 0;
+      const stop = world.storage.mailboxes.listen(keyOf(bob), (entry) => {
+        woken += 1;
+        if (entry) brought.push(entry);
+      });
+      await sendMany(world, ann, bob, 3);
+      await eventually(() => woken > 0);
+      for (const { number, envelope, incarnation: of } of brought) {
+        const max = { entries: 1, bytes: 1 };
+        const { entries } = await world.storage.mailboxes.read(keyOf(bob), number - 1, max);
+        const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
+        assert.deepEqual([entries[0]?.number, hex(entries[0]?.envelope), of], [number, hex(envelope), incarnation]);
+      }
+      stop();
     },
   },
   {
