@@ -11,7 +11,7 @@ export function varintLength(value: number): number {
 }
 
 /** Writes a whole number from 0 to 2^53 - 1; answers where the next byte goes. */
-export function writeVarint(out: Uint8Array, at: number, value: number): number {
+function writeVarint(out: Uint8Array, at: number, value: number): number {
   let next = at;
   let rest = value;
   while (rest > 0x7fff_ffff) {
