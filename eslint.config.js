@@ -17,7 +17,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'test/**/*.tsx'],
     ignores: ['test/kit/src/**'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',

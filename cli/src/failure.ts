@@ -12,7 +12,8 @@ export class QuietFailure extends Error {}
 /** Whoever read the data has gone: nobody is told. */
 export class OutputClosed extends Error {}
 
-const inPlainWords: Partial<Record<ErrorCode | ClientErrorCode, string>> = {
+/** What some codes mean to a person. */
+export const inPlainWords: Partial<Record<ErrorCode | ClientErrorCode, string>> = {
   store_in_use: 'another process has this profile open',
   store_key_mismatch: 'device.key does not open device.db: they are not of the same profile, or one was replaced',
   cloned: 'a copy of this profile has connected since; this one must not go on. Use the newer one',

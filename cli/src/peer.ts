@@ -33,6 +33,19 @@ export async function knownAccount(client: Client, names: Names, user: string): 
   return accountId(user) ?? names.account(user) ?? (await conversationWith(client, names, user)).peer;
 }
 
+/**
+ * The conversation to open with a person: the server is asked who it is; where it does not answer, those who were known
+ * before can be opened.
+ */
+export async function conversationNear(client: Client, names: Names, user: string): Promise<DirectConversation> {
+  try {
+    return await conversationWith(client, names, user);
+  } catch (error) {
+    if (!(error instanceof Failure && error.cause instanceof UnreachableError)) throw error;
+    return knownConversation(client, names, user);
+  }
+}
+
 async function conversationIdWith(client: Client, peer: AccountId) {
   const all = client.conversations();
   for (;;) {

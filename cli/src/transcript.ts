@@ -21,7 +21,7 @@ export function timeOf(at: Date): string {
 }
 
 /** How far an own message is, in two columns; two spaces for one of others. */
-export function markOf(status: MessageStatus): string {
+function markOf(status: MessageStatus): string {
   switch (status.state) {
     case 'queued':
       return '… ';
@@ -38,8 +38,6 @@ export function markOf(status: MessageStatus): string {
   }
 }
 
-/** Where the mark stands in a message's line, counted from 0. */
-export const MARK_COLUMN = 6;
 const TEXT_INDENT = 9;
 
 /**

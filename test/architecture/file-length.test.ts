@@ -25,7 +25,7 @@ describe('a source file', () => {
   });
 
   it('is no drawer', () => {
-    const drawers = sources().filter(({ path }) => /\/(utils?|helpers?|common|misc)(\/|\.ts$)/.test(path));
+    const drawers = sources().filter(({ path }) => /\/(utils?|helpers?|common|misc)(\/|\.tsx?$)/.test(path));
     expect(drawers.map(({ path }) => path)).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ export function sources(): Source[] {
   const workspaces = ['protocol', 'storage', 'keyserver', 'relay', 'client-core', 'cli', 'test/kit'];
   return workspaces.flatMap((workspace) =>
     readdirSync(join(root, workspace, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.startsWith('gen/'))
+      .filter((name) => /\.tsx?$/.test(name) && !name.startsWith('gen/'))
       .map((name) => ({
         path: `${workspace}/src/${name}`,
         text: readFileSync(join(root, workspace, 'src', name), 'utf8'),

@@ -1,60 +1,35 @@
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { registerProfile, runCommand, startServe, temporaryFolder, waxwing } from '../support/cli.ts';
-import { Terminal, whyNoTerminal } from '../support/cli-terminal.ts';
-import { endProcesses } from '../support/processes.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { playChat, type ChatScreens } from '../support/chat-play.ts';
+import { whyNoTerminal } from '../support/cli-terminal.ts';
 
 const missing = whyNoTerminal();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
 describe.skipIf(missing !== undefined)('the chat in a terminal', () => {
-  const { path: folder, remove } = temporaryFolder('terminal');
-  const alice = join(folder, 'alice');
-  const bob = join(folder, 'bob');
-  let terminal: Terminal | undefined;
+  let screens: ChatScreens;
 
   beforeAll(async () => {
-    const { url } = await startServe(['--data', join(folder, 'relay'), '--port', '0', '--admin-port', 'off']);
-    await registerProfile(url, alice, 'alice');
-    await registerProfile(url, bob, 'bob');
-    terminal = new Terminal('chat', ['chat', '--profile', alice, '--with', 'bob'], { columns: 60, rows: 16 });
-  }, 120_000);
+    screens = await playChat();
+  }, 300_000);
 
-  afterAll(async () => {
-    terminal?.end();
-    await endProcesses();
-    remove();
+  it('shows how far own messages are', () => {
+    expect(screens.sent).toMatch(/│ 12:34 ✓ {4}me {2}Low tide is at six/);
+    expect(screens.alice).toMatch(/│ 12:34 ✓✓ {3}me {2}Low tide is at six/);
   });
 
-  it('marks change where they stand, and what is being typed stays', { timeout: 120_000 }, async () => {
-    const chat = terminal!;
-    await chat.until((screen) => screen.includes('bob>'));
-    const long = 'a line that is longer than this terminal is wide, 你好, so that it takes two rows';
-    chat.type('first');
-    chat.type(long);
-    const sent = await chat.until((screen) => (screen.match(/ ✓ {2}me: /g) ?? []).length === 2);
-    // What was typed is there once: as a message.
-    expect(sent.match(/first/g)).toHaveLength(1);
+  it('keeps its rows inside a narrow terminal, the list above', () => {
+    for (const row of screens.narrow.split('\n')) expect(row.length).toBeLessThanOrEqual(50);
+    expect(screens.narrow).not.toContain('│');
+  });
 
-    const half = 'half a sentence that has grown longer than this terminal is wide, and that nobody has sent';
-    for (const key of half) chat.keys(key);
-    await chat.until((screen) => screen.endsWith(`bob> ${half}`));
-    const reader = waxwing(['tail', '--profile', bob]);
-    await reader.count(2);
-    const delivered = await chat.until((screen) => (screen.match(/ ✓✓ me: /g) ?? []).length === 2);
-    expect(delivered).not.toMatch(/ ✓ {2}me: /);
-    reader.kill('SIGTERM');
-    await reader.exit();
-    await runCommand(['send', '--profile', bob, '--to', 'alice', 'I \u001b[2J\u001b[31mread it']);
-    const answered = await chat.until((screen) => screen.includes('read it'));
-    expect(answered).toContain('bob: I [2J[31mread it');
-    expect(answered.split('\n').at(-1)).toBe(`bob> ${half}`);
-    expect(answered).toContain('✓✓ me: first');
-    expect(answered).toContain(`✓✓ me: ${long}`);
-
-    chat.interrupt();
-    const ended = await chat.until((screen) => screen.includes('ended with'));
-    expect(ended).toContain('ended with 0');
+  it('shows what is missing as a line of its own, and puts what comes late in its place', () => {
+    const [hole, boots] = [screens.hole.indexOf('missing here'), screens.hole.indexOf('And boots.')];
+    expect(hole).toBeGreaterThan(0);
+    expect(hole).toBeLessThan(boots);
+    const [lamp, late, after] = ['Take a lamp', 'came late', 'And boots.'].map((text) => screens.late.indexOf(text));
+    expect(lamp).toBeGreaterThan(0);
+    expect(lamp!).toBeLessThan(late!);
+    expect(late!).toBeLessThan(after!);
   });
 });
 

@@ -2,7 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const POLL_MS = 100;
+const POLL_MS = 50;
+
+/** Keys by tmux's names. */
+type KeyPress = 'Enter' | 'Tab' | 'Escape' | 'PPage' | 'NPage' | 'C-c' | 'C-u' | 'C-r' | 'M-Enter';
 
 /**
  * Why no test can have a terminal here, or undefined where one can: tmux is optional on a developer's machine. In CI it is
@@ -17,18 +20,22 @@ export function whyNoTerminal(env: Readonly<Record<string, string | undefined>> 
 export class Terminal {
   readonly #socket: string;
 
-  constructor(name: string, args: readonly string[], size: { readonly columns: number; readonly rows: number }) {
+  constructor(
+    name: string,
+    args: readonly string[],
+    o: { readonly columns: number; readonly rows: number; readonly noColour?: boolean },
+  ) {
     this.#socket = `waxwing-${name}-${process.pid}`;
-    const command = [process.execPath, '--conditions=waxwing-source', '--import', 'tsx', 'cli/src/main.ts', ...args];
-    const shown = `${command.map((word) => `'${word}'`).join(' ')}; echo "ended with $?"; exec cat`;
-    const { columns, rows } = size;
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', `${columns}`, '-y', `${rows}`, '-c', root, shown);
+    const node = [process.execPath, '--conditions=waxwing-source', '--import', 'tsx', 'cli/src/main.ts', ...args];
+    const command = [...(o.noColour ? ['env', 'NO_COLOR=1'] : []), ...node].map((word) => `'${word}'`).join(' ');
+    const shown = `echo before; ${command}; echo "ended with $?"; exec cat`;
+    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', `${o.columns}`, '-y', `${o.rows}`, '-c', root, shown);
   }
 
   /** Types a line. */
   type(line: string): void {
-    this.#tmux('send-keys', '-l', line);
-    this.#tmux('send-keys', 'Enter');
+    this.keys(line);
+    this.press('Enter');
   }
 
   /** Types without an end of line. */
@@ -36,21 +43,36 @@ export class Terminal {
     this.#tmux('send-keys', '-l', text);
   }
 
-  interrupt(): void {
-    this.#tmux('send-keys', 'C-c');
+  press(key: KeyPress): void {
+    this.#tmux('send-keys', key);
   }
 
+  /** As a person pastes it: the program is told so if it asked to be. */
+  paste(text: string): void {
+    this.#tmux('set-buffer', text);
+    this.#tmux('paste-buffer', '-p');
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux('resize-window', '-x', `${columns}`, '-y', `${rows}`);
+  }
+
+  /** The rows of the screen, without the spaces that they end with. */
   screen(): string {
-    return this.#tmux('capture-pane', '-p', '-J').trimEnd();
+    const rows = this.#tmux('capture-pane', '-p').split('\n');
+    return rows
+      .map((row) => row.trimEnd())
+      .join('\n')
+      .trimEnd();
   }
 
   /** Resolves with the screen once it is so. */
-  async until(isSo: (screen: string) => boolean, timeoutMs = 30_000): Promise<string> {
+  async until(isSo: (screen: string) => boolean, timeoutMs = 60_000): Promise<string> {
     const end = Date.now() + timeoutMs;
     for (;;) {
       const screen = this.screen();
       if (isSo(screen)) return screen;
-      if (Date.now() > end) throw new Error(`the screen did not come to it:\n${screen}`);
+      if (Date.now() > end) throw new Error(`the screen did not come to it (${String(isSo)}):\n${screen}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }

@@ -1,8 +1,8 @@
-import { UnreachableError, type Client, type ConversationSummary, type DirectConversation } from '@waxwing/client-core';
+import type { Client, ConversationSummary } from '@waxwing/client-core';
 import type { Context } from '../context.ts';
 import { Failure, inOneLine } from '../failure.ts';
 import type { Names } from '../names.ts';
-import { conversationWith, knownConversation } from '../peer.ts';
+import { conversationNear } from '../peer.ts';
 import { printable } from '../printable.ts';
 import { dayOf, peopleOf, timeOf, type People } from '../transcript.ts';
 import type { Screen } from './screen.ts';
@@ -20,7 +20,7 @@ const help = [
   'Anything else is sent. A line that is to begin with / begins with two.',
 ];
 
-/** What a person does in `chat`: one conversation is open, or none. */
+/** What a person does in `chat` in a pipe: one conversation is open, or none. */
 export class ChatSession {
   readonly #context: Context;
   readonly #client: Client;
@@ -124,22 +124,13 @@ export class ChatSession {
   async #open(user: string): Promise<void> {
     const known = /^\d{1,4}$/.test(user) ? this.#listed[Number(user) - 1] : undefined;
     if (/^\d{1,4}$/.test(user) && !known) throw new Failure(`there is no number ${user} in the list. Type: /list`);
-    const conversation = known ? await this.#client.conversation(known.id) : await this.#find(user);
+    const conversation = known
+      ? await this.#client.conversation(known.id)
+      : await conversationNear(this.#client, this.#names, user);
     this.#view?.close();
     this.#view = undefined;
     this.say(`with ${this.#people.nameOf(conversation.peer)} (${conversation.peer})`);
-    this.#screen.promptFor(this.#people.nameOf(conversation.peer));
     this.#view = new ConversationView(conversation, this.#screen, this.#people);
-  }
-
-  /** Asks the server who somebody is; where it does not answer, those who were known before can be opened. */
-  async #find(user: string): Promise<DirectConversation> {
-    try {
-      return await conversationWith(this.#client, this.#names, user);
-    } catch (error) {
-      if (!(error instanceof Failure && error.cause instanceof UnreachableError)) throw error;
-      return knownConversation(this.#client, this.#names, user);
-    }
   }
 
   #list(): void {

@@ -100,9 +100,7 @@ export class ConversationView {
       if (day !== this.#day) this.#screen.print([`── ${day} ──`]);
       this.#day = day;
     }
-    const lines = this.#lines(item);
-    if (item.kind === 'message' && item.from === this.#people.own) this.#screen.printOwn(item, lines);
-    else this.#screen.print(lines);
+    this.#screen.print(this.#lines(item));
   }
 
   #lines(item: HistoryItem): string[] {
@@ -115,7 +113,7 @@ export class ConversationView {
     const [line = ''] = printable(item.text ?? '').split('\n');
     const start = line.length > 40 ? `${line.slice(0, 39)}…` : line;
     const said = this.#said(item, start);
-    if (said !== undefined) this.#screen.mark(item, said);
+    if (said !== undefined) this.#screen.print([said]);
   }
 
   #said({ status }: Message, start: string): string | undefined {
