@@ -86,7 +86,7 @@ export function transcript(items: readonly HistoryItem[], people: People): strin
 }
 
 /** An account without a name, short enough for a line. */
-function shortAccount(account: AccountId): string {
+export function shortAccount(account: AccountId): string {
   return account.slice(0, 8);
 }
 

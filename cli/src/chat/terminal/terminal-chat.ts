@@ -4,7 +4,7 @@ import { inOneLine } from '../../failure.ts';
 import type { Names } from '../../names.ts';
 import { conversationNear } from '../../peer.ts';
 import { printable } from '../../printable.ts';
-import { shortAccount } from '../../transcript.ts';
+import { peopleOf } from '../../transcript.ts';
 import { historyCame, opened } from './come.ts';
 import { Frames } from './frames.ts';
 import { press } from './press.ts';
@@ -42,11 +42,10 @@ export class TerminalChat {
     this.#names = names;
     this.#terminal = terminal;
     this.#conversations = client.conversations();
-    const own = client.account;
-    const nameOf = (account: typeof own): string => printable(names.username(account) ?? shortAccount(account));
+    const people = peopleOf(client.account, names);
     const { env } = context.io;
     const colour = env.NO_COLOR === undefined || env.NO_COLOR === '';
-    this.#setting = { people: { own, nameOf }, colour, title: nameOf(own) };
+    this.#setting = { people, colour, title: people.nameOf(people.own) };
     this.#frames = new Frames(firstState(sizeOf(terminal), this.#now()), context.runtime);
   }
 
