@@ -28,7 +28,7 @@ describe('the README', () => {
 
   it('runs only scripts that package.json has', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
-    const pages = ['README.md', 'CONTRIBUTING.md', 'docs/protocol.md', 'docs/architecture.md'];
+    const pages = ['README.md', 'CONTRIBUTING.md', 'docs/chat.md', 'docs/protocol.md', 'docs/architecture.md'];
     const named = pages.flatMap((page) =>
       [...read(page).matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, name = '']) => name),
     );
@@ -43,6 +43,7 @@ describe('the documents', () => {
     'SECURITY.md',
     'CHANGELOG.md',
     'docs/architecture.md',
+    'docs/chat.md',
     'docs/errors.md',
     'docs/operations.md',
     'docs/protocol.md',

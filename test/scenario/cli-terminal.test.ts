@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { pages, readPage, screensIn, withScreens } from '../support/chat-docs.ts';
 import { playChat, type ChatScreens } from '../support/chat-play.ts';
 import { whyNoTerminal } from '../support/cli-terminal.ts';
 
@@ -12,9 +13,18 @@ describe.skipIf(missing !== undefined)('the chat in a terminal', () => {
     screens = await playChat();
   }, 300_000);
 
+  it.each(pages)('is as %s shows it', (page) => {
+    expect(screensIn(readPage(page)).length).toBeGreaterThan(0);
+    expect(readPage(page)).toBe(withScreens(readPage(page), screens));
+  });
+
   it('shows how far own messages are', () => {
-    expect(screens.sent).toMatch(/│ 12:34 ✓ {4}me {2}Low tide is at six/);
-    expect(screens.alice).toMatch(/│ 12:34 ✓✓ {3}me {2}Low tide is at six/);
+    expect(screens.sent).toMatch(/│ 12:34 ✓ +me {2}Low tide is at six/);
+    expect(screens.alice).toMatch(/│ 12:34 read +me {2}Low tide is at six/);
+  });
+
+  it('counts what is new in a conversation that is not open', () => {
+    expect(screens.unread).toMatch(/1 new 12:34 │/);
   });
 
   it('keeps its rows inside a narrow terminal, the list above', () => {

@@ -52,7 +52,9 @@ export async function playChat(): Promise<ChatScreens> {
     for (const name of ['alice', 'bob', 'carol']) {
       await run(['register', '--server', url, '--profile', join(folder, name), '--username', name]);
     }
-    const first = open('alice', 'bob');
+    const first = open('alice', 'carol');
+    await first.until((screen) => screen.includes('carol>'));
+    first.type('/open bob');
     await first.until((screen) => screen.includes('bob>') && !screen.includes('connecting'));
     first.type('Low tide is at six. Shall we walk out to the island?');
     const sent = await first.until((screen) => screen.includes(' ✓  '));
@@ -60,11 +62,11 @@ export async function playChat(): Promise<ChatScreens> {
     const second = open('bob', 'alice');
     await second.until((screen) => screen.includes('island?') && !/connecting|catching/.test(screen));
     second.type('Yes! 🦀 I bring the buckets.');
-    const alice = await first.until((screen) => screen.includes('buckets'));
-    const bob = await second.until((screen) => /✓✓ +me +Yes/.test(screen));
+    const alice = await first.until((screen) => screen.includes('buckets') && /read +me +Low tide/.test(screen));
+    const bob = await second.until((screen) => /read +me +Yes/.test(screen));
 
     await run(['send', '--profile', join(folder, 'carol'), '--to', 'alice', '--wait', 'sent', 'Dinner on Friday?']);
-    const unread = await first.until((screen) => screen.includes(' them '));
+    const unread = await first.until((screen) => screen.includes('1 new'));
     first.resize(50, 14);
     const narrow = await first.until((screen) => screen.includes('›') && !screen.includes('│'));
     first.resize(SIZE.columns, SIZE.rows);

@@ -53,7 +53,7 @@ export function snapshot(
 }
 
 export function summary(peer: AccountId, o: Partial<ConversationSummary> = {}): ConversationSummary {
-  return { id: idWith(peer), kind: 'direct', peer, activeAt: NOW, ...o };
+  return { id: idWith(peer), kind: 'direct', peer, activeAt: NOW, unread: 0, ...o };
 }
 
 /** The conversation with Bob, open on a terminal of this size, online. */

@@ -14,7 +14,7 @@ import { bob, carol, hole, idWith, message, setting, snapshot, talking } from '.
 type Done = { readonly state: ChatState; readonly effects: readonly Effect[] };
 
 /** Types texts and presses keys, those between < and >. */
-function typed(state: ChatState, ...keys: readonly (string | `<${KeyName}>`)[]): Done {
+function typed(state: ChatState, ...keys: readonly string[]): Done {
   return keys.reduce<Done>(
     (done, key) => {
       const named = /^<([a-z-]+)>$/.exec(key)?.[1] as KeyName | undefined;

@@ -26,11 +26,15 @@ export function beginsDay(item: Message, before: Message | undefined): boolean {
  * One item of a history, folded to the width. Everything that others wrote is made harmless here. `cameAt`: when a message
  * came that stands above some that came before it.
  */
-export function itemRows(item: HistoryItem, ink: Ink, o: { beginsDay: boolean; cameAt?: Date | undefined }): Row[] {
+export function itemRows(
+  item: HistoryItem,
+  ink: Ink,
+  o: { beginsDay: boolean; isFound?: boolean; cameAt?: Date | undefined },
+): Row[] {
   switch (item.kind) {
     case 'message': {
       const day: Row[] = o.beginsDay ? [[span(`── ${dayWords(item.serverTime)} ──`, 'heading')]] : [];
-      return [...day, ...messageRows(item, ink, o.cameAt)];
+      return [...day, ...messageRows(item, ink, o)];
     }
     case 'hole':
       return asideRows(`── ${holeWords(item)} ──`, 'notice', ink);
@@ -44,7 +48,7 @@ function asideRows(text: string, tone: Tone, { columns }: Ink): Row[] {
   return fold(text, columns - indent).map((row) => [span(' '.repeat(indent)), span(row, tone)]);
 }
 
-function messageRows(item: Message, ink: Ink, cameAt: Date | undefined): Row[] {
+function messageRows(item: Message, ink: Ink, o: { isFound?: boolean; cameAt?: Date | undefined }): Row[] {
   const { people, columns, colour, nameColumns } = ink;
   const isOwn = item.from === people.own;
   const markColumns = colour ? 3 : 5;
@@ -62,12 +66,12 @@ function messageRows(item: Message, ink: Ink, cameAt: Date | undefined): Row[] {
     span(' '.repeat(isNarrow ? 0 : nameColumns - cells(name))),
     span(name, isOwn ? 'own' : 'other'),
   ];
-  const tone: Tone = item.status.state === 'queued' || item.text === undefined ? 'dim' : 'plain';
+  const tone: Tone = o.isFound ? 'bold' : item.status.state === 'queued' || item.text === undefined ? 'dim' : 'plain';
   const under = rows.map((row): Row => [span(' '.repeat(indent)), span(row, tone)]);
   const body: Row[] = isNarrow
     ? [first, ...under]
     : [[...first, span('  '), span(rows[0] ?? '', tone)], ...under.slice(1)];
-  return [...body, ...remarks(item, cameAt).flatMap((remark) => remarkRows(remark, columns, indent))];
+  return [...body, ...remarks(item, o.cameAt).flatMap((remark) => remarkRows(remark, columns, indent))];
 }
 
 type Remark = { readonly text: string; readonly tone: Tone };

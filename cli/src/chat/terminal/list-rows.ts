@@ -1,8 +1,12 @@
 import type { ConversationSummary } from '@waxwing/client-core';
 import { cells, fit } from '../cells.ts';
+import { isToBeRead } from './come.ts';
 import { span, type Row, type Span } from './row.ts';
 import type { ChatState, Setting } from './state.ts';
 import { markOf, shortTime } from './wording.ts';
+
+/** More unread messages are not told apart. */
+const MOST_COUNTED = 999;
 
 /** The list of conversations, as much of it as there is room for, with the open one in it. */
 export function listRows(state: ChatState, setting: Setting, columns: number, height: number): Row[] {
@@ -21,7 +25,8 @@ function summaryRow(summary: ConversationSummary, state: ChatState, setting: Set
   const { people } = setting;
   const isOpen = summary.id === state.open?.id;
   const time = summary.lastMessage ? shortTime(summary.activeAt, state.now).padStart(6) : '';
-  const about = aboutLast(summary, setting);
+  // What is seen is read in a moment.
+  const about = aboutLast(isOpen && isToBeRead(state) ? { ...summary, unread: 0 } : summary, setting);
   const name = fit(people.nameOf(summary.peer), columns - 2 - cells(about.text) - cells(time) - 1);
   return [
     span(isOpen ? '›' : ' ', 'chosen'),
@@ -33,7 +38,8 @@ function summaryRow(summary: ConversationSummary, state: ChatState, setting: Set
   ];
 }
 
-function aboutLast({ lastMessage, peer }: ConversationSummary, { people, colour }: Setting): Span {
+function aboutLast({ lastMessage, peer, unread }: ConversationSummary, { people, colour }: Setting): Span {
+  if (unread > 0) return span(`${unread > MOST_COUNTED ? `${MOST_COUNTED}+` : unread} new`, 'new');
   if (!lastMessage) return span('nothing yet', 'dim');
   if (lastMessage.from === peer && peer !== people.own) return span('them', 'dim');
   const mark = markOf(lastMessage.status, colour);

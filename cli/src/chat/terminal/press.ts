@@ -1,11 +1,14 @@
+import type { HistoryItem } from '@waxwing/client-core';
 import { printable } from '../../printable.ts';
 import { commandOf } from './command.ts';
 import { helpRows } from './help-page.ts';
 import { edit, emptyInput, entered, textOf } from './input-line.ts';
 import type { Key, KeyName } from './keys.ts';
 import { panesOf } from './panes.ts';
-import { step, type ChatState, type Effect, type Setting, type Step } from './state.ts';
+import { step, type ChatState, type Effect, type Page, type Setting, type Step } from './state.ts';
 import { inkOf, scrolled, viewOf } from './view.ts';
+
+const NOTHING_OPEN = 'no conversation is open. Type: /open USER';
 
 /** What a key does. */
 export function press(state: ChatState, key: Key, setting: Setting): Step {
@@ -20,6 +23,10 @@ export function press(state: ChatState, key: Key, setting: Setting): Step {
 /** Undefined: the key is the input's. */
 function doKey(state: ChatState, name: KeyName, setting: Setting): Step | undefined {
   const page = panesOf(state, setting).rows;
+  if (state.page?.choice && textOf(state.input) === '') {
+    const chosen = choose(state, state.page, name, page);
+    if (chosen) return chosen;
+  }
   switch (name) {
     case 'enter':
       return enter(state, setting);
@@ -64,10 +71,17 @@ function enter(state: ChatState, setting: Setting): Step {
     case 'nothing':
       return step({ ...state, input: { ...emptyInput, entered: state.input.entered }, page: undefined });
     case 'say':
-      if (!state.open) return step({ ...state, notice: 'no conversation is open. Type: /open USER' });
+      if (!state.open) return step({ ...state, notice: NOTHING_OPEN });
       return toNewest(done, { type: 'send', text: command.text });
     case 'open':
       return open(done, command.user);
+    case 'search':
+      return step(done, { type: 'search', words: command.words });
+    case 'safety':
+    case 'verified':
+      return done.open ? step(done, { type: command.type }) : step({ ...done, notice: NOTHING_OPEN });
+    case 'explain':
+      return explain(done);
     case 'retry':
       return step(done, { type: 'retry' });
     case 'me':
@@ -79,6 +93,35 @@ function enter(state: ChatState, setting: Setting): Step {
     case 'wrong':
       return step({ ...state, notice: printable(command.why) });
   }
+}
+
+/** Up and down choose a row of a page, Enter goes where it leads. */
+function choose(state: ChatState, page: Page, name: KeyName, height: number): Step | undefined {
+  const { choice } = page;
+  if (!choice) return undefined;
+  if (name === 'enter') {
+    const place = choice.places[choice.at];
+    if (!place) return undefined;
+    return step({ ...state, page: undefined }, { type: 'open', id: place.conversation, message: place.message });
+  }
+  if (name !== 'up' && name !== 'down') return undefined;
+  const at = Math.max(0, Math.min(choice.places.length - 1, choice.at + (name === 'up' ? -1 : 1)));
+  const from = Math.min(at, Math.max(page.from, at - height + 1));
+  return step({ ...state, page: { ...page, from, choice: { ...choice, at } } });
+}
+
+/** What is asked about is the newest that is not as it should be; where all is well, the newest message. */
+function explain(state: ChatState): Step {
+  const items = state.open?.items ?? [];
+  const isOdd = (item: HistoryItem): boolean => {
+    if (item.kind !== 'message') return item.kind === 'hole';
+    const { status } = item;
+    return status.state === 'queued' || status.state === 'failed' || state.open?.late.has(item.id) === true;
+  };
+  const asked = items.findLast(isOdd) ?? items.findLast(({ kind }) => kind === 'message');
+  return asked
+    ? step(state, { type: 'explain', id: asked.id })
+    : step({ ...state, notice: 'there is nothing to explain here' });
 }
 
 function open(state: ChatState, user: string): Step {

@@ -1,7 +1,8 @@
 import { printable } from '../../printable.ts';
 
 /** How a stretch of a row is meant; what it looks like is the palette's. */
-export type Tone = 'plain' | 'bold' | 'dim' | 'own' | 'other' | 'read' | 'notice' | 'bad' | 'chosen' | 'heading';
+export type Tone =
+  'plain' | 'bold' | 'dim' | 'own' | 'other' | 'read' | 'notice' | 'new' | 'bad' | 'chosen' | 'heading';
 
 export type Span = { readonly text: string; readonly tone: Tone };
 

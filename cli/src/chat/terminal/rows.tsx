@@ -13,6 +13,7 @@ const looks: Readonly<Record<Tone, { readonly coloured: Look; readonly plain: Lo
   other: { coloured: { color: 'green', bold: true }, plain: {} },
   read: { coloured: { color: 'cyan', bold: true }, plain: {} },
   notice: { coloured: { color: 'yellow' }, plain: {} },
+  new: { coloured: { color: 'yellow', bold: true }, plain: { bold: true } },
   bad: { coloured: { color: 'red' }, plain: { bold: true } },
   chosen: { coloured: { bold: true }, plain: { bold: true } },
   heading: { coloured: { dimColor: true }, plain: { dimColor: true } },

@@ -7,7 +7,7 @@ import { listRows } from './list-rows.ts';
 import { panesOf, statusLines, type Panes } from './panes.ts';
 import { span, type Row } from './row.ts';
 import { Rows } from './rows.tsx';
-import type { ChatState, Setting } from './state.ts';
+import type { ChatState, Page, Setting } from './state.ts';
 import { inkOf, newBelow, viewOf } from './view.ts';
 
 type Part = { readonly state: ChatState; readonly setting: Setting; readonly panes: Panes };
@@ -74,13 +74,19 @@ function Body({ state, setting, panes }: Part): ReactElement {
   const { open, page } = state;
   const { columns, rows: height } = panes;
   const { colour } = setting;
-  if (page) return <Rows rows={page.rows.slice(page.from)} columns={columns} height={height} colour={colour} />;
+  if (page) return <Rows rows={pageRows(page)} columns={columns} height={height} colour={colour} />;
   if (!open) return <Rows rows={welcome(state, columns)} columns={columns} height={height} colour={colour} />;
   const { rows } = viewOf(open, inkOf(open, setting, columns), height);
   const shown = open.problem === undefined ? rows : [[span(`the history cannot be read: ${open.problem}`, 'bad')]];
   const begin: Row[] =
     shown.length === 0 ? [[span('nothing yet. What you type is sent with Enter.', 'dim')]] : [...shown];
   return <Rows rows={begin} columns={columns} height={height} colour={colour} at="bottom" />;
+}
+
+/** A row that leads somewhere has room for the sign of being chosen. */
+function pageRows({ rows, from, choice }: Page): Row[] {
+  if (!choice) return rows.slice(from);
+  return rows.slice(from).map((row, index) => [span(from + index === choice.at ? '› ' : '  ', 'chosen'), ...row]);
 }
 
 function welcome({ conversations }: ChatState, columns: number): Row[] {
@@ -90,7 +96,11 @@ function welcome({ conversations }: ChatState, columns: number): Row[] {
 }
 
 function titleRow({ open, page }: ChatState, { people }: Setting, columns: number): Row {
-  if (page) return [span(clip(page.title, columns - 12), 'bold'), span('  Esc closes', 'dim')];
+  if (page)
+    return [
+      span(clip(page.title, columns - 25), 'bold'),
+      span(page.choice ? '  Enter opens, Esc closes' : '  Esc closes', 'dim'),
+    ];
   if (!open) return [span('waxwing', 'bold')];
   const name = people.nameOf(open.peer);
   const account = shortAccount(open.peer);

@@ -4,6 +4,7 @@ import type {
   ConversationSummary,
   DirectConversation,
   HistoryItem,
+  MessageId,
 } from '@waxwing/client-core';
 import type { People } from '../../transcript.ts';
 import { emptyInput, type InputLine } from './input-line.ts';
@@ -28,14 +29,24 @@ export type OpenConversation = {
   readonly late: ReadonlyMap<string, Date>;
   /** The newest that was seen with the end of the conversation. */
   readonly newestSeen: string | undefined;
-  /** Up to which message it was said to be read. */
-  readonly readUpTo: string | undefined;
+  /** What was searched for and is shown where it stands. */
+  readonly found: string | undefined;
   /** Why the history cannot be read. */
   readonly problem: string | undefined;
 };
 
-/** Something to read that covers the conversation until Esc. `from` is the first row seen. */
-export type Page = { readonly title: string; readonly rows: readonly Row[]; readonly from: number };
+/** Something to read that covers the conversation until Esc. */
+export type Page = {
+  readonly title: string;
+  readonly rows: readonly Row[];
+  /** The first row that is seen. */
+  readonly from: number;
+  /** Where each row leads to, and which of them is chosen; absent where there is nothing to choose. */
+  readonly choice?: { readonly places: readonly Place[]; readonly at: number };
+};
+
+/** A message in its conversation. */
+export type Place = { readonly conversation: ConversationId; readonly message: MessageId };
 
 export type ChatState = {
   readonly size: Size;
@@ -70,10 +81,12 @@ export function firstState(size: Size, now: Date): ChatState {
 
 /** What a key, or what came, asks to be done outside. */
 export type Effect =
-  | { readonly type: 'open'; readonly id: ConversationId }
+  | { readonly type: 'open'; readonly id: ConversationId; readonly message?: MessageId }
   | { readonly type: 'find'; readonly user: string }
   | { readonly type: 'send'; readonly text: string }
-  | { readonly type: 'retry' }
+  | { readonly type: 'retry' | 'safety' | 'verified' }
+  | { readonly type: 'search'; readonly words: string }
+  | { readonly type: 'explain'; readonly id: HistoryItem['id'] }
   | { readonly type: 'load-older' }
   | { readonly type: 'load-newer' }
   | { readonly type: 'to-newest' }

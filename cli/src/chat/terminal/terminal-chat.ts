@@ -1,18 +1,21 @@
-import type { Client, DirectConversation, SentMessage } from '@waxwing/client-core';
+import type { AccountId, Client, DirectConversation, MessageId, SafetyNumber, SentMessage } from '@waxwing/client-core';
 import type { Context } from '../../context.ts';
 import { inOneLine } from '../../failure.ts';
 import type { Names } from '../../names.ts';
 import { conversationNear } from '../../peer.ts';
 import { printable } from '../../printable.ts';
 import { peopleOf } from '../../transcript.ts';
-import { historyCame, opened } from './come.ts';
+import { historyCame, isToBeRead, opened } from './come.ts';
 import { Frames } from './frames.ts';
+import { panesOf } from './panes.ts';
+import { explainPage, hitsPage, safetyPage } from './pages.ts';
 import { press } from './press.ts';
 import { firstState, type ChatState, type Effect, type Setting, type Step } from './state.ts';
 import { sizeOf, type Terminal } from '../terminal.ts';
 import { openWindow, type Window } from './window.tsx';
 
 const LOADED = 60;
+const MOST_HITS = 100;
 /** How long it is today without looking at the clock. */
 const CLOCK_MS = 20_000;
 
@@ -35,6 +38,8 @@ export class TerminalChat {
   readonly #conversations: ReturnType<Client['conversations']>;
   #open: { readonly conversation: DirectConversation; history: History; unwatch: () => void } | undefined;
   #window: Window | undefined;
+  #isMarking = false;
+  #compared: { readonly peer: AccountId; readonly number: SafetyNumber } | undefined;
 
   constructor({ context, client, names, terminal }: Parts) {
     this.#context = context;
@@ -59,6 +64,7 @@ export class TerminalChat {
       frames.watch(this.#conversations, () => {
         this.#set({ conversations: this.#conversations.getSnapshot().items });
       }),
+      frames.subscribe(() => this.#markRead()),
       this.#keepTime(),
     ];
     this.#window = openWindow(this.#terminal, frames, this.#setting, {
@@ -103,7 +109,7 @@ export class TerminalChat {
   async #work(effect: Effect): Promise<void> {
     switch (effect.type) {
       case 'open':
-        this.#show(await this.#client.conversation(effect.id));
+        this.#show(await this.#client.conversation(effect.id), effect.message);
         return;
       case 'find':
         this.#show(await conversationNear(this.#client, this.#names, effect.user));
@@ -113,6 +119,15 @@ export class TerminalChat {
         return;
       case 'retry':
         return this.#retry();
+      case 'search':
+        return this.#search(effect.words);
+      case 'safety':
+        return this.#safety();
+      case 'verified':
+        return this.#verified();
+      case 'explain':
+        this.#set({ page: explainPage(await this.#client.explain(effect.id), this.#columns()) });
+        return;
       case 'load-older':
         return this.#open?.history.loadOlder(LOADED);
       case 'load-newer':
@@ -128,18 +143,56 @@ export class TerminalChat {
     }
   }
 
-  #show(conversation: DirectConversation): void {
-    this.#frames.set(opened(this.#frames.value, conversation));
-    this.#watch(conversation);
+  #show(conversation: DirectConversation, message?: MessageId): void {
+    this.#frames.set(opened(this.#frames.value, conversation, message));
+    this.#watch(conversation, message);
   }
 
-  #watch(conversation: DirectConversation): void {
+  #watch(conversation: DirectConversation, around?: MessageId): void {
     this.#open?.unwatch();
-    const history = conversation.history({ limit: LOADED });
+    const history = conversation.history({ limit: LOADED, ...(around && { around }) });
     const unwatch = this.#frames.watch(history, () => {
       this.#frames.set(historyCame({ ...this.#frames.value, now: this.#now() }, history.getSnapshot()));
     });
     this.#open = { conversation, history, unwatch };
+  }
+
+  async #search(words: string): Promise<void> {
+    const { items } = await this.#client.search(words, { limit: MOST_HITS });
+    this.#set({ page: hitsPage(words, items, this.#setting, this.#frames.value.now) });
+  }
+
+  /** The number is kept: what the person says to have compared is what was shown. */
+  async #safety(): Promise<void> {
+    if (!this.#open) return;
+    const { peer } = this.#open.conversation;
+    const number = await this.#client.safetyNumber(peer);
+    this.#compared = { peer, number };
+    this.#set({ page: safetyPage(this.#setting.people.nameOf(peer), number, this.#columns()) });
+  }
+
+  async #verified(): Promise<void> {
+    const peer = this.#open?.conversation.peer;
+    if (!this.#compared || this.#compared.peer !== peer) {
+      this.#set({ notice: 'compare it first: type /safety' });
+      return;
+    }
+    await this.#client.trust.markVerified(peer, this.#compared.number);
+    this.#set({ notice: `the safety number with ${this.#setting.people.nameOf(peer)} is verified` });
+  }
+
+  #columns(): number {
+    return panesOf(this.#frames.value, this.#setting).columns;
+  }
+
+  /** Says that what a frame showed is read, once at a time. */
+  #markRead(): void {
+    if (this.#isMarking || !this.#open || !isToBeRead(this.#frames.getSnapshot())) return;
+    this.#isMarking = true;
+    const done = (): void => {
+      this.#isMarking = false;
+    };
+    this.#open.conversation.markRead().then(done, done);
   }
 
   /** Sends again what failed of the open conversation: the same text under the same id is the same message. */

@@ -95,10 +95,11 @@ function rowsAt(open: OpenConversation, index: number, ink: Ink): readonly Row[]
   if (!item) return [];
   const cameAt = open.late.get(item.id);
   const isFirst = item.kind === 'message' && beginsDay(item, messageBefore(open, index));
-  const key = `${ink.columns}/${ink.nameColumns}/${isFirst}/${cameAt?.getTime() ?? ''}`;
+  const isFound = item.id === open.found;
+  const key = `${isFound}/${ink.colour}/${ink.columns}/${ink.nameColumns}/${isFirst}/${cameAt?.getTime() ?? ''}`;
   const kept = known.get(item);
   if (kept?.key === key) return kept.rows;
-  const rows = itemRows(item, ink, { beginsDay: isFirst, cameAt });
+  const rows = itemRows(item, ink, { beginsDay: isFirst, isFound, cameAt });
   known.set(item, { key, rows });
   return rows;
 }
