@@ -6,7 +6,7 @@ import type { Key } from '../../../cli/src/chat/terminal/keys.ts';
 import type { ChatState, Setting } from '../../../cli/src/chat/terminal/state.ts';
 import { openWindow, type Window } from '../../../cli/src/chat/terminal/window.tsx';
 import type { Terminal } from '../../../cli/src/chat/terminal.ts';
-import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 import { bob, carol, hole, message, setting, summary, talking } from '../../support/chat-state.ts';
 
 const ESC = String.fromCodePoint(27);
