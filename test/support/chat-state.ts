@@ -3,7 +3,7 @@ import { parseAccountId, parseDeviceId, parseMessageId, type AccountId } from '@
 import { historyCame, opened } from '../../cli/src/chat/terminal/come.ts';
 import { firstState, type ChatState, type Setting } from '../../cli/src/chat/terminal/state.ts';
 
-export const me = parseAccountId('00000000-0000-4000-8000-000000000001');
+const me = parseAccountId('00000000-0000-4000-8000-000000000001');
 export const bob = parseAccountId('00000000-0000-4000-8000-000000000002');
 export const carol = parseAccountId('00000000-0000-4000-8000-000000000003');
 
