@@ -2,6 +2,7 @@ import type { PlantedBug } from './bugs.ts';
 
 const client = 'client-core/src';
 const identity = 'test/scenario/client-identity.test.ts';
+const keeper = 'test/unit/client-core/sync/prekey-keeper.test.ts';
 const sessions = 'test/unit/client-core/session/sessions.test.ts';
 
 /** Defences of identity keys and prekeys. */
@@ -54,5 +55,47 @@ export const keyBugs: readonly PlantedBug[] = [
     find: 'this.#context.clock.now() - change.atMs >= limits.formerIdentityMs',
     put: 'this.#context.clock.now() - change.atMs >= limits.formerIdentityMs * 1_000',
     test: { file: identity, name: 'is not read after a day' },
+  },
+  {
+    name: 'prekeys that were replaced are deleted at once',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: 'store.prekeys.forgettable(nowMs, limits.repeatedKeysKeptMs);',
+    put: 'store.prekeys.forgettable(nowMs, 0 * limits.repeatedKeysKeptMs);\n    store.transaction(() => store.prekeys.forget(nowMs, 0));',
+    test: { file: keeper, name: '' },
+  },
+  {
+    name: 'prekeys that were replaced are never deleted',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: 'if (pairs.length === 0 && !isAhead) return;',
+    put: 'if (pairs.length >= 0 || isAhead) return;',
+    test: { file: keeper, name: '' },
+  },
+  {
+    name: 'prekeys are replaced at every connection',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: '>= limits.repeatedKeysMs;',
+    put: '>= 0 * limits.repeatedKeysMs;',
+    test: { file: keeper, name: '' },
+  },
+  {
+    name: 'prekeys are never replaced',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: '>= limits.repeatedKeysMs;',
+    put: '>= 1_000 * limits.repeatedKeysMs;',
+    test: { file: keeper, name: '' },
+  },
+  {
+    name: 'an upload without an answer is forgotten with the process',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: 'const unanswered = store.prekeys.upload();',
+    put: 'const unanswered = Math.abs(0) > 0 ? store.prekeys.upload() : undefined;',
+    test: { file: keeper, name: 'a crash ended' },
+  },
+  {
+    name: 'base keys outlive the last-resort key that they are of',
+    file: `${client}/history/prekeys.ts`,
+    find: "kind = 'used_base_key' AND",
+    put: "kind = 'no_base_key' AND",
+    test: { file: keeper, name: 'kept for 30 days' },
   },
 ];

@@ -4,7 +4,8 @@
 CREATE TABLE file (open INTEGER NOT NULL) STRICT;
 INSERT INTO file VALUES (0);
 
--- The device that this file is. registration: the body of POST /v1/accounts until it was answered, to repeat it byte for byte.
+-- The device that this file is. registration: the body of POST /v1/accounts until it was answered, to repeat it byte for byte;
+-- prekey_upload: that of PUT /v1/prekeys.
 CREATE TABLE device (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   server TEXT NOT NULL,
@@ -19,6 +20,7 @@ CREATE TABLE device (
   cloned INTEGER NOT NULL DEFAULT 0,
   next_prekey_id INTEGER NOT NULL,
   repeated_keys_at_ms INTEGER NOT NULL,
+  prekey_upload BLOB,
   mailbox_incarnation TEXT,
   mailbox_committed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -33,6 +35,9 @@ CREATE TABLE crypto (
   bytes BLOB NOT NULL,
   PRIMARY KEY (kind, key)
 ) STRICT, WITHOUT ROWID;
+
+-- Signed prekeys and last-resort keys, each pair under its id, that the server has no more: for first messages that are late.
+CREATE TABLE retired_prekey (id INTEGER PRIMARY KEY, retired_at_ms INTEGER NOT NULL) STRICT;
 
 -- The newest verified device list of each account, the own one among them.
 CREATE TABLE device_list (

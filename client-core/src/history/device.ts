@@ -69,15 +69,10 @@ export class DeviceStore {
     this.#db.run('UPDATE device SET server = ?', server);
   }
 
-  setPrekeys(nextPrekeyId: number, repeatedKeysAtMs: number): void {
-    this.#db.run('UPDATE device SET next_prekey_id = ?, repeated_keys_at_ms = ?', nextPrekeyId, repeatedKeysAtMs);
-  }
-
   /** Drops what a copy must not use: sessions, prekeys and the auth key. History stays. */
   setCloned(): void {
-    this.#db.run('UPDATE device SET cloned = 1, auth_secret_key = NULL');
-    this.#db.run('DELETE FROM crypto');
-    this.#db.run('DELETE FROM generation');
+    this.#db.run('UPDATE device SET cloned = 1, auth_secret_key = NULL, prekey_upload = NULL');
+    for (const table of ['crypto', 'generation', 'retired_prekey']) this.#db.run(`DELETE FROM ${table}`);
   }
 
   generations(): Uint8Array[] {

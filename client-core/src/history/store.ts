@@ -13,6 +13,7 @@ import { HeldStore } from './held.ts';
 import { MessageStore } from './messages.ts';
 import { OutboxStore } from './outbox.ts';
 import { ReadMarkStore } from './read-marks.ts';
+import { PrekeyStore } from './prekeys.ts';
 import { ReceiptStore } from './receipts.ts';
 import { RepairStore } from './repairs.ts';
 import { SearchStore } from './search.ts';
@@ -22,6 +23,7 @@ import { TrustStore } from './trust.ts';
 export type Store = {
   readonly device: DeviceStore;
   readonly crypto: CryptoEntries;
+  readonly prekeys: PrekeyStore;
   readonly lists: DeviceListStore;
   readonly conversations: ConversationStore;
   readonly coverage: CoverageStore;
@@ -51,6 +53,7 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
   return {
     device: new DeviceStore(db),
     crypto: new CryptoEntries(db),
+    prekeys: new PrekeyStore(db),
     lists: new DeviceListStore(db),
     conversations: new ConversationStore(db),
     coverage: new CoverageStore(db),

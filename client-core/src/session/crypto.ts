@@ -7,7 +7,10 @@ import type {
   UsernameJson,
 } from '@waxwing/protocol';
 
-/** What the crypto keeps between calls, each entry opaque bytes under a text key. */
+/**
+ * What the crypto keeps between calls, each entry opaque bytes under a text key. A prekey's key is its id; a
+ * `used_base_key`'s begins with the id of its last-resort key and a dot.
+ */
 export type CryptoKind = 'session' | 'prekey' | 'signed_prekey' | 'kyber_prekey' | 'used_base_key';
 
 /** The entries as they stand for this call. A synchronous read: nothing else changes them while a call runs. */
