@@ -6,6 +6,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
 import { addHistory } from './commands/history.ts';
 import { addRegister } from './commands/register.ts';
+import { addSafetyNumber } from './commands/safety-number.ts';
 import { addSearch } from './commands/search.ts';
 import { addSend } from './commands/send.ts';
 import { addServe } from './commands/serve.ts';
@@ -31,6 +32,7 @@ const usage: Readonly<Record<string, string>> = {
   history: 'history --profile DIR --with USER',
   search: "search --profile DIR [--with USER] [--from USER] 'QUERY'",
   coverage: 'coverage --profile DIR --with USER',
+  'safety-number': 'safety-number --profile DIR --with USER',
   token: 'token --profile DIR --aud URL --path /v1/prekeys/count',
   explain: 'explain --profile DIR ID',
   doctor: 'doctor [--url URL] [--profile DIR] [--data DIR]',
@@ -76,7 +78,7 @@ function build(context: Context): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'waxwing: ')),
     })
     .showHelpAfterError(`Type: ${self} --help`);
-  const local = [addHistory, addSearch, addCoverage, addExplain, addToken];
+  const local = [addHistory, addSearch, addCoverage, addSafetyNumber, addExplain, addToken];
   for (const add of [addServe, addRegister, addSend, addTail, ...local, addChat, addDoctor]) add(program, context);
   for (const command of program.commands) {
     command.showHelpAfterError(`Type: ${self} ${usage[command.name()] ?? '--help'}`);

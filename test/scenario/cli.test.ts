@@ -198,6 +198,31 @@ describe('without the server', () => {
     });
   });
 
+  it(
+    'safety-number shows both sides the same digits, also without the server, and tells whom it does not know',
+    TIMEOUT,
+    async () => {
+      const [alice, bob] = ['alice', 'bob'].map((name) => ['safety-number', '--profile', profileOf(name), '--with']);
+      const json = await runCommand([...(alice ?? []), profiles.bob?.account ?? '', '--json']);
+      const { digits, scannable, ...rest } = parsed(json.lines[0]);
+      expect(rest).toEqual({ account: profiles.bob?.account, verified: false });
+      expect(digits).toMatch(/^\d{60}$/);
+      expect(Buffer.from(String(scannable), 'base64url')).toHaveLength(74);
+      const text = await runCommand([...(bob ?? []), profiles.alice?.account ?? '']);
+      expect({ code: text.code, errors: text.errors }).toEqual({ code: 0, errors: '' });
+      expect(text.lines).toHaveLength(4);
+      expect(text.lines[0]).toMatch(/^\d{5} \d{5} \d{5} \d{5}$/);
+      expect(text.lines.slice(0, 3).join('').replaceAll(' ', '')).toBe(digits);
+      expect(text.lines[3]).toBe('not verified');
+      const stranger = await runCommand([...(alice ?? []), '99999999-0000-4000-8000-000000000009']);
+      expect({ code: stranger.code, errors: stranger.errors }).toEqual({
+        code: 1,
+        errors:
+          'waxwing safety-number: the server does not answer, and this device does not know 99999999-0000-4000-8000-000000000009 yet\n',
+      });
+    },
+  );
+
   it('search finds what the device holds, and says who wrote it', TIMEOUT, async () => {
     const args = ['search', '--profile', profileOf('alice')];
     const json = await runCommand([...args, '--json', '--with', 'bob', '--from', 'me', 'plai*']);

@@ -48,6 +48,7 @@ describe('a command that is called wrongly ends with 2, prints no data and says 
     [['search', '--profile', 'x'], 'Type: waxwing search --profile DIR'],
     [['search', '--profile', 'x', '--limit', '0', 'word'], 'Type: waxwing search --profile DIR'],
     [['coverage', '--with', 'bob'], 'Type: waxwing coverage --profile DIR --with USER'],
+    [['safety-number', '--profile', 'x'], 'Type: waxwing safety-number --profile DIR --with USER'],
     [['token', '--profile', 'x', '--aud', 'http://a'], 'Type: waxwing token --profile DIR --aud URL --path'],
     [['token', '--profile', 'x', '--aud', 'nowhere', '--path', '/v1'], '--aud: nowhere is not an origin'],
     [['token', '--profile', 'x', '--aud', 'http://a', '--path', 'v1'], '--path: v1 is not a path'],
@@ -83,6 +84,7 @@ describe('a command that fails ends with 1 and one line', () => {
     ['history', ['history', '--with', 'bob']],
     ['search', ['search', 'word']],
     ['coverage', ['coverage', '--with', 'bob']],
+    ['safety-number', ['safety-number', '--with', 'bob']],
     ['chat', ['chat']],
   ];
 

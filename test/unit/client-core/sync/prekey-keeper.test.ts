@@ -11,7 +11,7 @@ import { UnitOfWork } from '../../../../client-core/src/session/unit-of-work.ts'
 import type { SyncContext } from '../../../../client-core/src/sync/context.ts';
 import { PrekeyKeeper } from '../../../../client-core/src/sync/prekey-keeper.ts';
 import type { KeyserverClient } from '../../../../client-core/src/transport/keyserver-client.ts';
-import { createManualRuntime, type ManualRuntime } from '../../../support/manual-runtime.ts';
+import { createManualRuntime, type ManualRuntime } from '../../../kit/src/manual-runtime.ts';
 
 const DAY = 86_400_000;
 const KEY = new Uint8Array(32).fill(5);
