@@ -231,6 +231,12 @@ describe('under the policy block', () => {
     expect(hold()).toMatchObject({ cause: 'identity changed' });
     // It does not ask the relay again and again meanwhile.
     expect(alice.link.ups.slice(ups).filter((up) => up.type === 'submit')).toEqual([]);
+    // Nor what would stand for it, though there is a session under the new key by now.
+    await sayAll(world, bob, alice, 'new key');
+    await world.run(1_000);
+    void sent.cancel();
+    await world.run(1_000);
+    expect(encrypted()).toBe(before + 1);
     alice.link.up = (up) => [up];
     await alice.client.trust.accept(bob.client.account);
     await world.wait(sent.reached('delivered'));
