@@ -16,7 +16,7 @@ import {
   sha256,
 } from '@waxwing/protocol';
 import { readProfile } from '../../cli/src/profile.ts';
-import type { NewMessage } from '../../client-core/src/history/messages.ts';
+import type { NewMessage } from '../../client-core/src/history/message-row.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { seededRandom } from '../../test/support/seeded.ts';
 import { conversations, firstMs, shareOfLargest, spanMs } from './shape.ts';

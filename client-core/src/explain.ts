@@ -4,7 +4,7 @@ import { WaxwingError } from './errors.ts';
 import type { HoleAge, HoleReason } from './history/coverage.ts';
 import type { DiskWatch } from './history/disk-watch.ts';
 import { parseHoleId, type HoleId } from './history/hole-id.ts';
-import type { MessageRow } from './history/messages.ts';
+import type { MessageRow } from './history/message-row.ts';
 import type { OutboxRow } from './history/outbox.ts';
 import type { Store } from './history/store.ts';
 import { statusReader } from './message.ts';

@@ -9,7 +9,7 @@ import {
 import type { ChangeBus } from './bus.ts';
 import type { ConversationId } from './conversation-id.ts';
 import { holeIdText } from './history/hole-id.ts';
-import type { MessageRow } from './history/messages.ts';
+import type { MessageRow } from './history/message-row.ts';
 import { keyAt, type OrderKey } from './history/order-key.ts';
 import type { Store } from './history/store.ts';
 import { WindowReader, type ShownMessage } from './history-window.ts';

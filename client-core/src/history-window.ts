@@ -1,5 +1,5 @@
 import type { ConversationId } from './conversation-id.ts';
-import type { MessageRow } from './history/messages.ts';
+import type { MessageRow } from './history/message-row.ts';
 import { lastKey, rowIdOf, type OrderKey } from './history/order-key.ts';
 import type { Store } from './history/store.ts';
 import { messageOf, statusReader, type HistoryItem } from './message.ts';

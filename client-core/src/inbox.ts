@@ -2,7 +2,7 @@ import type { ChangeBus } from './bus.ts';
 import { StoreFullError } from './errors.ts';
 import type { Durability } from './history/database.ts';
 import type { Store } from './history/store.ts';
-import type { MessageRow } from './history/messages.ts';
+import type { MessageRow } from './history/message-row.ts';
 import type { Message } from './message.ts';
 
 /** An incoming message as a reader of the inbox gets it. */

@@ -1,7 +1,7 @@
 import { limits, type MessageId } from '@waxwing/protocol';
 import type { ChangeBus } from './bus.ts';
 import { WaxwingError } from './errors.ts';
-import type { MessageRow } from './history/messages.ts';
+import type { MessageRow } from './history/message-row.ts';
 import type { Store } from './history/store.ts';
 
 /**

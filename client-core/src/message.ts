@@ -3,7 +3,7 @@ import type { ClientErrorCode } from './errors.ts';
 import type { ErrorCode } from '@waxwing/protocol';
 import type { ConversationId } from './conversation-id.ts';
 import type { HoleReason } from './history/coverage.ts';
-import type { MessageRow } from './history/messages.ts';
+import type { MessageRow } from './history/message-row.ts';
 import type { OutboxRow } from './history/outbox.ts';
 import type { Store } from './history/store.ts';
 import { decodeContent, isErrorCode } from '@waxwing/protocol';

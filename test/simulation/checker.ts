@@ -1,7 +1,7 @@
 import { compareSequences, parseDeviceId, type Sequence } from '@waxwing/protocol';
 import type { AlertRow } from '../../client-core/src/history/alerts.ts';
 import type { Store } from '../../client-core/src/history/store.ts';
-import type { MessageRow } from '../../client-core/src/history/messages.ts';
+import type { MessageRow } from '../../client-core/src/history/message-row.ts';
 import { contains } from '../../client-core/src/sync/ranges.ts';
 import type { Acknowledged } from './acknowledged.ts';
 import type { SimulatedDevice } from './device.ts';

@@ -1,5 +1,5 @@
 import { compareSequences, type Sequence } from '@waxwing/protocol';
-import type { MessageRow } from '../../client-core/src/history/messages.ts';
+import type { MessageRow } from '../../client-core/src/history/message-row.ts';
 import { gaps } from '../../client-core/src/sync/sequencer.ts';
 import type { Alarms } from './alarms.ts';
 import { countsAsDelivered, holeOf, shown, type Shown } from './checker.ts';

@@ -1,5 +1,6 @@
 import { handleFromBytes, handleToBytes, parseAccountId, type AccountId, type Handle } from '@waxwing/protocol';
 import type { Db, Row } from './database.ts';
+import type { Memo } from './memo.ts';
 import { blob, integer, text } from './row.ts';
 
 /** A conversation's row. `id` is the file's own number for it. */
@@ -13,10 +14,18 @@ export type EpochRow = {
   readonly handle: Handle;
 };
 
+/** Rows of conversations and epochs are never changed in what is read of them here, and never removed. */
 export class ConversationStore {
   readonly #db: Db;
+  readonly #conversations: Memo<ConversationRow>;
+  readonly #epochsByHandle: Memo<EpochRow>;
+  readonly #epochsById: Memo<EpochRow>;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#conversations = db.memo();
+    this.#epochsByHandle = db.memo();
+    this.#epochsById = db.memo();
   }
 
   /** The direct conversation with an account, made if there is none. */
@@ -37,8 +46,10 @@ export class ConversationStore {
   }
 
   byId(id: number): ConversationRow | undefined {
-    const row = this.#db.get('SELECT id, peer, created_at_ms FROM conversation WHERE id = ?', id);
-    return row && toConversation(row);
+    return this.#conversations.of(id, () => {
+      const row = this.#db.get('SELECT id, peer, created_at_ms FROM conversation WHERE id = ?', id);
+      return row && toConversation(row);
+    });
   }
 
   /** When the other side was last told what this device holds; 0 before it was. */
@@ -75,17 +86,21 @@ export class ConversationStore {
   }
 
   epochByHandle(handle: Handle): EpochRow | undefined {
-    const row = this.#db.get(
-      'SELECT id, conversation, number, handle FROM epoch WHERE handle = ?',
-      handleToBytes(handle),
-    );
-    return row && toEpoch(row);
+    return this.#epochsByHandle.of(handle, () => {
+      const row = this.#db.get(
+        'SELECT id, conversation, number, handle FROM epoch WHERE handle = ?',
+        handleToBytes(handle),
+      );
+      return row && toEpoch(row);
+    });
   }
 
   epochById(id: number): EpochRow {
-    const row = this.#db.get('SELECT id, conversation, number, handle FROM epoch WHERE id = ?', id);
-    if (row === undefined) throw new TypeError('no such epoch');
-    return toEpoch(row);
+    return this.#epochsById.of(id, () => {
+      const row = this.#db.get('SELECT id, conversation, number, handle FROM epoch WHERE id = ?', id);
+      if (row === undefined) throw new TypeError('no such epoch');
+      return toEpoch(row);
+    });
   }
 
   /** A conversation's epochs in their order. */

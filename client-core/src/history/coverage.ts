@@ -2,6 +2,7 @@ import { parseEra, type EraNumber, type Sequence } from '@waxwing/protocol';
 import type { EpochView, EraView } from '../sync/sequencer.ts';
 import { missing, type Range, type Ranges } from '../sync/ranges.ts';
 import type { Db, Row } from './database.ts';
+import type { Memo } from './memo.ts';
 import { integer, integerOrNull, text } from './row.ts';
 
 /** Why numbers are missing. */
@@ -40,8 +41,12 @@ const LAST: Sequence = { era: parseEra(Number.MAX_SAFE_INTEGER), number: Number.
 /** What of each epoch is held, missing and known of. */
 export class CoverageStore {
   readonly #db: Db;
+  /** By epoch: whether it may have chain holes. */
+  readonly #anyChain: Memo<boolean>;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#anyChain = db.memo();
   }
 
   view(epoch: number): EpochView {
@@ -151,6 +156,7 @@ export class CoverageStore {
   }
 
   #insertChainHole(epoch: number, hole: ChainHoleRow, age: HoleAge): void {
+    this.#anyChain.set(epoch, true);
     this.#db.run(
       `INSERT OR REPLACE INTO chain_hole
          (epoch, party, first_n, last_n, before_era, before_number, reason, since_ms, tries, due_ms)
@@ -187,6 +193,8 @@ export class CoverageStore {
 
   /** Takes a range out of the chain holes; answers the parts that it took. */
   #cutChainHoles(epoch: number, party: number, { from, to }: Range): { hole: ChainHoleRow; age: HoleAge }[] {
+    const any = (): boolean => this.#db.get('SELECT 1 FROM chain_hole WHERE epoch = ? LIMIT 1', epoch) !== undefined;
+    if (!this.#anyChain.of(epoch, any)) return [];
     const rows = this.#db.all(
       'SELECT * FROM chain_hole WHERE epoch = ? AND party = ? AND first_n <= ? AND last_n >= ?',
       epoch,

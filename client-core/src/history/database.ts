@@ -9,6 +9,7 @@ import {
   StoreTooNewError,
 } from '../errors.ts';
 import { hasLog, PAGE_BYTES, readFirstPage } from './first-page.ts';
+import { Memo } from './memo.ts';
 
 export type Value = string | number | Uint8Array | null;
 export type Row = Readonly<Record<string, unknown>>;
@@ -31,6 +32,7 @@ const openFiles = new Set<string>();
 export class Db {
   readonly #database: Database;
   readonly #file: string | undefined;
+  readonly #memos: { clear(): void }[] = [];
   #open = true;
 
   private constructor(database: Database, file: string | undefined) {
@@ -71,6 +73,13 @@ export class Db {
       if (file !== undefined) openFiles.delete(file);
       throw fault(error);
     }
+  }
+
+  /** A memo that forgets with each transaction that is rolled back. */
+  memo<V>(): Memo<V> {
+    const memo = new Memo<V>();
+    this.#memos.push(memo);
+    return memo;
   }
 
   run(sql: string, ...values: readonly Value[]): number {
@@ -114,6 +123,7 @@ export class Db {
       this.run('COMMIT');
       return result;
     } catch (error) {
+      for (const memo of this.#memos) memo.clear();
       try {
         this.#database.exec('ROLLBACK');
       } catch {

@@ -1,5 +1,6 @@
 import { parseAccountId, parseDeviceId, type AccountId, type DeviceId, type Position } from '@waxwing/protocol';
 import type { Db, Row } from './database.ts';
+import type { Memo } from './memo.ts';
 import { blob, blobOrNull, integer, text, textOrNull } from './row.ts';
 
 /** The device that a file is. `registration` is there until the keyserver confirmed it; `authSecretKey` until it is cloned. */
@@ -28,8 +29,12 @@ const GENERATIONS_KEPT = 64;
 /** The device's own row, its generations and its place in the mailbox. */
 export class DeviceStore {
   readonly #db: Db;
+  /** Under one key: the place in the mailbox. */
+  readonly #committed: Memo<Position>;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#committed = db.memo();
   }
 
   get(): DeviceRow | undefined {
@@ -62,6 +67,7 @@ export class DeviceStore {
 
   /** Empties the file of a device whose registration was refused. */
   forget(): void {
+    this.#committed.drop(0);
     for (const table of ['device', 'crypto', 'device_list', 'generation']) this.#db.run(`DELETE FROM ${table}`);
   }
 
@@ -95,14 +101,17 @@ export class DeviceStore {
   }
 
   committed(): Position | undefined {
-    const row = this.#db.get('SELECT mailbox_incarnation, mailbox_committed FROM device');
-    const incarnation = row && textOrNull(row, 'mailbox_incarnation');
-    return row && incarnation ? { incarnation, number: integer(row, 'mailbox_committed') } : undefined;
+    return this.#committed.of(0, () => {
+      const row = this.#db.get('SELECT mailbox_incarnation, mailbox_committed FROM device');
+      const incarnation = row && textOrNull(row, 'mailbox_incarnation');
+      return row && incarnation ? { incarnation, number: integer(row, 'mailbox_committed') } : undefined;
+    });
   }
 
   /** Within one mailbox the position only rises. */
   setCommitted(position: Position): void {
     const { incarnation, number } = position;
+    this.#committed.drop(0);
     this.#db.run(
       `UPDATE device SET
          mailbox_committed = CASE WHEN mailbox_incarnation = ? THEN max(mailbox_committed, ?) ELSE ? END,

@@ -1,4 +1,5 @@
 import {
+  compareSequences,
   limits,
   parseAccountId,
   parseDeviceId,
@@ -10,6 +11,7 @@ import {
 } from '@waxwing/protocol';
 import type { Range, Ranges } from '../sync/ranges.ts';
 import type { Db, Row } from './database.ts';
+import type { Memo } from './memo.ts';
 import { blob, blobOrNull, integer, integerOrNull, text, textOrNull } from './row.ts';
 
 /**
@@ -24,17 +26,41 @@ export type FrameRow = {
   readonly replaces?: readonly Uint8Array[];
 };
 
-/** Frames by their sending device and n, and which stand at which sequence. */
+/** The newest frame that is held of a device in an epoch; none: n is 0. */
+type Newest = { readonly n: number; readonly frame?: FrameRow };
+
+/** The highest n of a device that was given a place, or 0; `at` is that place where it is known to be the only one. */
+type NewestPlace = { readonly n: number; readonly at?: Sequence };
+
+/**
+ * Frames by their sending device and n, and which stand at which sequence. Most come in order, each behind the last: what
+ * is newest is remembered, so that for these the file is not asked what cannot be there.
+ */
 export class FrameStore {
   readonly #db: Db;
+  readonly #parties: Memo<number>;
+  readonly #addresses: Memo<DeviceAddress>;
+  /** By epoch and party. */
+  readonly #newest: Memo<Newest>;
+  readonly #newestPlaces: Memo<NewestPlace>;
+  /** By epoch. */
+  readonly #lastPlaces: Memo<Sequence>;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#parties = db.memo();
+    this.#addresses = db.memo();
+    this.#newest = db.memo();
+    this.#newestPlaces = db.memo();
+    this.#lastPlaces = db.memo();
   }
 
   /** The file's number for a sending device; `addedIn` tells a returned id from the one before. */
   party(address: DeviceAddress, addedIn: number): number {
+    const known = this.findParty(address, addedIn);
+    if (known !== undefined) return known;
     this.#db.run(
-      'INSERT INTO party (account, device, added_in) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      'INSERT INTO party (account, device, added_in) VALUES (?, ?, ?)',
       address.account,
       address.device,
       addedIn,
@@ -46,13 +72,15 @@ export class FrameStore {
 
   /** The same, without making one. */
   findParty(address: DeviceAddress, addedIn: number): number | undefined {
-    const row = this.#db.get(
-      'SELECT id FROM party WHERE account = ? AND device = ? AND added_in = ?',
-      address.account,
-      address.device,
-      addedIn,
-    );
-    return row && integer(row, 'id');
+    return this.#parties.of(`${address.account}.${address.device}.${addedIn}`, () => {
+      const row = this.#db.get(
+        'SELECT id FROM party WHERE account = ? AND device = ? AND added_in = ?',
+        address.account,
+        address.device,
+        addedIn,
+      );
+      return row && integer(row, 'id');
+    });
   }
 
   /** All that an account's devices have been. */
@@ -61,12 +89,32 @@ export class FrameStore {
   }
 
   address(party: number): DeviceAddress {
-    const row = this.#db.get('SELECT account, device FROM party WHERE id = ?', party);
-    if (row === undefined) throw new TypeError('no such party');
-    return { account: parseAccountId(text(row, 'account')), device: parseDeviceId(integer(row, 'device')) };
+    return this.#addresses.of(party, () => {
+      const row = this.#db.get('SELECT account, device FROM party WHERE id = ?', party);
+      if (row === undefined) throw new TypeError('no such party');
+      return { account: parseAccountId(text(row, 'account')), device: parseDeviceId(integer(row, 'device')) };
+    });
   }
 
   frame(epoch: number, party: number, n: number): FrameRow | undefined {
+    const newest = this.#newestOf(epoch, party);
+    return n >= newest.n ? (n === newest.n ? newest.frame : undefined) : this.#frame(epoch, party, n);
+  }
+
+  #newestOf(epoch: number, party: number): Newest {
+    return this.#newest.of(`${epoch}.${party}`, () => {
+      const row = this.#db.get(
+        'SELECT n FROM frame WHERE epoch = ? AND party = ? ORDER BY n DESC LIMIT 1',
+        epoch,
+        party,
+      );
+      const n = row ? integer(row, 'n') : 0;
+      const frame = row && this.#frame(epoch, party, n);
+      return { n, ...(frame && { frame }) };
+    });
+  }
+
+  #frame(epoch: number, party: number, n: number): FrameRow | undefined {
     const row = this.#db.get(
       'SELECT hash, ciphertext_hash, prev, replaces, era, number FROM frame WHERE epoch = ? AND party = ? AND n = ?',
       epoch,
@@ -85,6 +133,8 @@ export class FrameStore {
   }
 
   insertFrame(epoch: number, party: number, n: number, frame: FrameRow): void {
+    const key = `${epoch}.${party}`;
+    const newest = this.#newestOf(epoch, party);
     this.#db.run(
       `INSERT INTO frame (epoch, party, n, hash, ciphertext_hash, prev, replaces, era, number)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -98,10 +148,18 @@ export class FrameStore {
       frame.stands?.era ?? null,
       frame.stands?.number ?? null,
     );
+    if (n <= newest.n) return;
+    const { replaces = [], ...rest } = frame;
+    this.#newest.set(key, { n, frame: { ...rest, ...(replaces.length > 0 && { replaces }) } });
+  }
+
+  #changed(epoch: number, party: number): void {
+    this.#newest.drop(`${epoch}.${party}`);
   }
 
   /** Where a frame stands, of the places that it has. */
   setStands(epoch: number, party: number, n: number, sequence: Sequence): void {
+    this.#changed(epoch, party);
     this.#db.run(
       'UPDATE frame SET era = ?, number = ? WHERE epoch = ? AND party = ? AND n = ?',
       sequence.era,
@@ -114,12 +172,14 @@ export class FrameStore {
 
   /** What a frame names as the one before was compared. */
   clearPrev(epoch: number, party: number, n: number): void {
+    this.#changed(epoch, party);
     this.#db.run('UPDATE frame SET prev = NULL WHERE epoch = ? AND party = ? AND n = ?', epoch, party, n);
   }
 
   /** Another attempt under this n came: what follows may name it or what it stands for. At most `replacesPerFrame` are kept. */
   addReplaces(epoch: number, party: number, n: number, frame: Pick<FrameRow, 'hash' | 'replaces'>): void {
     const before = this.frame(epoch, party, n)?.replaces ?? [];
+    this.#changed(epoch, party);
     const all = [...before, frame.hash, ...(frame.replaces ?? [])].slice(0, limits.replacesPerFrame);
     this.#db.run(
       'UPDATE frame SET replaces = ? WHERE epoch = ? AND party = ? AND n = ?',
@@ -147,6 +207,11 @@ export class FrameStore {
       );
       return row && integer(row, 'number');
     };
+    const newest = this.#newestPlaceOf(epoch, party);
+    if (n > newest.n) {
+      const below = newest.at?.era === era ? newest.at.number : find('n < ? ORDER BY n DESC, number DESC');
+      return { below, same: undefined, above: undefined };
+    }
     return {
       below: find('n < ? ORDER BY n DESC, number DESC'),
       same: find('n = ?'),
@@ -156,13 +221,13 @@ export class FrameStore {
 
   /** Another frame was accepted under an n of this device. */
   setHash(epoch: number, party: number, n: number, hash: Uint8Array): void {
+    this.#changed(epoch, party);
     this.#db.run('UPDATE frame SET hash = ? WHERE epoch = ? AND party = ? AND n = ?', hash, epoch, party, n);
   }
 
   /** The highest n held of a device, or 0. */
   head(epoch: number, party: number): number {
-    const row = this.#db.get('SELECT n FROM frame WHERE epoch = ? AND party = ? ORDER BY n DESC LIMIT 1', epoch, party);
-    return row ? integer(row, 'n') : 0;
+    return this.#newestOf(epoch, party).n;
   }
 
   /** The highest n of a device that has a place, or 0. */
@@ -206,6 +271,8 @@ export class FrameStore {
   }
 
   place(epoch: number, sequence: Sequence): { party: number; n: number } | undefined {
+    const last = this.lastPlace(epoch);
+    if (last === undefined || compareSequences(sequence, last) > 0) return undefined;
     const row = this.#db.get(
       'SELECT party, n FROM place WHERE epoch = ? AND era = ? AND number = ?',
       epoch,
@@ -226,6 +293,17 @@ export class FrameStore {
       n,
       otherHash ?? null,
     );
+    const last = this.#lastPlaces.get(epoch);
+    if (last && compareSequences(sequence, last) > 0) this.#lastPlaces.set(epoch, sequence);
+    const key = `${epoch}.${party}`;
+    const newest = this.#newestPlaces.get(key);
+    if (newest === undefined || n < newest.n) return;
+    this.#newestPlaces.set(key, n > newest.n ? { n, at: sequence } : { n });
+  }
+
+  /** A frame that has a place stands at one. */
+  #newestPlaceOf(epoch: number, party: number): NewestPlace {
+    return this.#newestPlaces.of(`${epoch}.${party}`, () => ({ n: this.acceptedHead(epoch, party) }));
   }
 
   /**
@@ -266,11 +344,13 @@ export class FrameStore {
 
   /** The highest sequence that has a frame. */
   lastPlace(epoch: number): Sequence | undefined {
-    const row = this.#db.get(
-      'SELECT era, number FROM place WHERE epoch = ? ORDER BY era DESC, number DESC LIMIT 1',
-      epoch,
-    );
-    return row && sequenceOf(row);
+    return this.#lastPlaces.of(epoch, () => {
+      const row = this.#db.get(
+        'SELECT era, number FROM place WHERE epoch = ? ORDER BY era DESC, number DESC LIMIT 1',
+        epoch,
+      );
+      return row && sequenceOf(row);
+    });
   }
 
   /** The newest party that a device's address has been. */

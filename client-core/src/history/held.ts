@@ -1,5 +1,6 @@
 import { limits, parseAccountId, parseDeviceId, type AccountId, type DeviceAddress } from '@waxwing/protocol';
 import type { Db } from './database.ts';
+import type { Memo } from './memo.ts';
 import { blob, integer, integerOrNull, text } from './row.ts';
 
 /** Why ciphertext is held: the sender's device is in no verified list yet, or libsignal could not read it. */
@@ -10,8 +11,12 @@ export type HeldRow = { readonly id: number; readonly sender: DeviceAddress; rea
 /** Ciphertext that cannot be read yet, kept after its ack until its cause changes or it ages. */
 export class HeldStore {
   readonly #db: Db;
+  /** Under one key: whether anything may be held. */
+  readonly #any: Memo<boolean>;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#any = db.memo();
   }
 
   /** Keeps an envelope once, by its ciphertext, with the newest reason. */
@@ -22,6 +27,7 @@ export class HeldStore {
     envelope: Uint8Array,
     nowMs: number,
   ): void {
+    this.#any.set(0, true);
     this.#db.run(
       `INSERT INTO held (account, device, reason, ciphertext_hash, envelope, since_ms) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (account, device, ciphertext_hash) DO UPDATE SET reason = excluded.reason`,
@@ -35,6 +41,7 @@ export class HeldStore {
   }
 
   has(sender: DeviceAddress, ciphertextHash: Uint8Array): boolean {
+    if (!this.#any.of(0, () => this.#db.get('SELECT 1 FROM held LIMIT 1') !== undefined)) return false;
     const row = this.#db.get(
       'SELECT 1 AS held FROM held WHERE account = ? AND device = ? AND ciphertext_hash = ?',
       sender.account,
@@ -65,6 +72,7 @@ export class HeldStore {
   }
 
   remove(id: number): void {
+    this.#any.drop(0);
     this.#db.run('DELETE FROM held WHERE id = ?', id);
   }
 

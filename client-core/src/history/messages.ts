@@ -1,56 +1,37 @@
-import {
-  compareSequences,
-  parseAccountId,
-  parseDeviceId,
-  parseEra,
-  parseMessageId,
-  type AccountId,
-  type DeviceId,
-  type MessageId,
-  type Sequence,
-} from '@waxwing/protocol';
-import type { Db, Row } from './database.ts';
-import { compareKeys, keyBetween, lastKey, nextKey, type OrderKey } from './order-key.ts';
-import { integer, integerOrNull, text, textOrNull } from './row.ts';
+import type { MessageId, Sequence } from '@waxwing/protocol';
+import type { Db } from './database.ts';
+import { FreeKeys } from './free-keys.ts';
+import type { Memo } from './memo.ts';
+import { keyOf, MESSAGE_COLUMNS, MESSAGE_SOURCE, toMessage, type MessageRow, type NewMessage } from './message-row.ts';
+import { halves, lastKey, type OrderKey } from './order-key.ts';
+import { integer, textOrNull } from './row.ts';
 
-export type NewMessage = {
-  readonly conversation: number;
-  readonly messageId: MessageId;
-  readonly party: number;
-  readonly own: boolean;
-  readonly epoch: number;
-  readonly sequence: Sequence;
-  readonly n: number;
-  readonly kind: number;
-  readonly text: string | null;
-  readonly replyTo: MessageId | null;
-  readonly serverTimeMs: number;
-  readonly sentAtMs: number;
-};
-
-export type MessageRow = NewMessage & {
-  readonly key: OrderKey;
-  readonly from: AccountId;
-  readonly device: DeviceId;
-  readonly epochNumber: number;
-  /** Place in the order of release; null until released and for own messages. */
-  readonly inbox: number | null;
+/** What changes of a message. */
+type MessageState = {
+  readonly shown: boolean;
   readonly late: boolean;
-  /** Of another account, and not marked read. */
+  readonly inbox: number | null;
   readonly unread: boolean;
 };
-
-/** What `toMessage` reads. */
-export const MESSAGE_COLUMNS = `message.id >> 20 AS key_ms, message.id & 1048575 AS key_tie, message.*, party.account, party.device,
-  epoch.number AS epoch_number`;
-const SOURCE = 'message JOIN party ON party.id = message.party JOIN epoch ON epoch.id = message.epoch';
 
 /** The messages of the device's history, each once, in their order. */
 export class MessageStore {
   readonly #db: Db;
+  readonly #keys: FreeKeys;
+  /** By epoch: whether messages may wait to be shown. */
+  readonly #anyWaiting: Memo<boolean>;
+  /** Under one key: the last place in the inbox. */
+  readonly #lastInbox: Memo<number>;
+  /** By party: whether it is of another account. */
+  readonly #others: Memo<boolean>;
   #moves = 0;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#keys = new FreeKeys(db);
+    this.#anyWaiting = db.memo();
+    this.#lastInbox = db.memo();
+    this.#others = db.memo();
   }
 
   /** Rises whenever messages move: while it is the same, a row's id is the same message's. */
@@ -75,9 +56,38 @@ export class MessageStore {
     return this.#one(`message.message_id = ? ${where} ORDER BY message.own DESC LIMIT 1`, ...values);
   }
 
-  /** Puts a message into its place. It is not shown and not in the inbox until `release`. */
-  insert(message: NewMessage): void {
-    this.#insert(message, { shown: false, late: false, inbox: null, unread: null });
+  /**
+   * Puts a message into its place. It is not shown and not in the inbox until `release`. False where one of this sender
+   * under this id is here already.
+   */
+  insert(message: NewMessage): boolean {
+    const unread = this.#isUnread(message);
+    const inserted = this.#insert(message, () => ({ shown: false, late: false, inbox: null, unread }));
+    if (inserted) this.#anyWaiting.set(message.epoch, true);
+    return inserted;
+  }
+
+  /** `insert` and `release` of a message that nothing holds back. */
+  insertShown(message: NewMessage): boolean {
+    const unread = this.#isUnread(message);
+    const inserted = this.#insert(message, (key, isNewest) => {
+      const inbox = message.own ? null : this.lastInbox() + 1;
+      const late = inbox !== null && !isNewest && this.#isFollowed(message.conversation, key);
+      return { shown: true, late, inbox, unread };
+    });
+    if (inserted && unread) this.#countUnread(message.conversation);
+    return inserted;
+  }
+
+  /** What comes of another account is. */
+  #isUnread({ own, party }: NewMessage): boolean {
+    const isOther = (): boolean =>
+      this.#db.get('SELECT 1 FROM party WHERE id = ? AND account IN (SELECT account FROM device)', party) === undefined;
+    return !own && this.#others.of(party, isOther);
+  }
+
+  #countUnread(conversation: number): void {
+    this.#db.run('UPDATE conversation SET unread = unread + 1 WHERE id = ?', conversation);
   }
 
   /** Moves a shown message to another sequence: its row and its search row together. */
@@ -86,11 +96,14 @@ export class MessageStore {
     this.#moves += 1;
     this.#unindex(message.key);
     this.#db.run('DELETE FROM message WHERE id = (? << 20) | ?', ...halves(message.key));
-    this.#insert({ ...message, sequence }, { ...message, shown: shown === 1 });
+    this.#keys.moved(message.conversation);
+    const { late, inbox, unread } = message;
+    this.#insert({ ...message, sequence }, () => ({ shown: shown === 1, late, inbox, unread }));
   }
 
   /** Messages of an epoch that are not shown yet, in order: all, or those before a sequence. */
   waiting(epoch: number, before: Sequence | undefined): MessageRow[] {
+    if (!this.isAnyWaiting(epoch)) return [];
     const { era, number } = before ?? { era: Number.MAX_SAFE_INTEGER, number: 0 };
     return this.#all(
       `message.epoch = ? AND message.shown = 0 AND (message.era, message.number) < (?, ?)
@@ -101,13 +114,21 @@ export class MessageStore {
     );
   }
 
+  /** Whether messages of an epoch are not shown yet. */
+  isAnyWaiting(epoch: number): boolean {
+    const any = (): boolean =>
+      this.#db.get('SELECT 1 FROM message WHERE epoch = ? AND shown = 0 LIMIT 1', epoch) !== undefined;
+    return this.#anyWaiting.of(epoch, any);
+  }
+
   /**
    * Shows a message, which can be searched from then on; one of others also enters the inbox, late if what follows it is
    * there, and counts as unread.
    */
   release(message: MessageRow): void {
     const inbox = message.own ? null : this.lastInbox() + 1;
-    const late = inbox !== null && this.#isFollowed(message);
+    const late = inbox !== null && this.#isFollowed(message.conversation, message.key);
+    this.#anyWaiting.drop(message.epoch);
     this.#db.run(
       'UPDATE message SET shown = 1, late = ?, inbox = ? WHERE id = (? << 20) | ?',
       late ? 1 : 0,
@@ -115,12 +136,11 @@ export class MessageStore {
       ...halves(message.key),
     );
     this.#index(message.key);
-    if (message.unread) {
-      this.#db.run('UPDATE conversation SET unread = unread + 1 WHERE id = ?', message.conversation);
-    }
+    if (message.unread) this.#countUnread(message.conversation);
+    if (inbox !== null) this.#lastInbox.set(0, inbox);
   }
 
-  #isFollowed({ conversation, key }: MessageRow): boolean {
+  #isFollowed(conversation: number, key: OrderKey): boolean {
     const later = this.#db.get(
       'SELECT 1 FROM message WHERE conversation = ? AND id > (? << 20) | ? AND inbox IS NOT NULL LIMIT 1',
       conversation,
@@ -130,9 +150,11 @@ export class MessageStore {
   }
 
   lastInbox(): number {
-    // Asked for as the index has it: of max(inbox) alone SQLite reads the whole table.
-    const row = this.#db.get('SELECT inbox FROM message WHERE inbox IS NOT NULL ORDER BY inbox DESC LIMIT 1');
-    return row ? integer(row, 'inbox') : 0;
+    return this.#lastInbox.of(0, () => {
+      // Asked for as the index has it: of max(inbox) alone SQLite reads the whole table.
+      const row = this.#db.get('SELECT inbox FROM message WHERE inbox IS NOT NULL ORDER BY inbox DESC LIMIT 1');
+      return row ? integer(row, 'inbox') : 0;
+    });
   }
 
   inboxAfter(inbox: number, limit: number): MessageRow[] {
@@ -191,25 +213,28 @@ export class MessageStore {
   }
 
   #one(condition: string, ...values: (string | number)[]): MessageRow | undefined {
-    const row = this.#db.get(`SELECT ${MESSAGE_COLUMNS} FROM ${SOURCE} WHERE ${condition}`, ...values);
+    const row = this.#db.get(`SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_SOURCE} WHERE ${condition}`, ...values);
     return row && toMessage(row);
   }
 
   #all(condition: string, ...values: (string | number)[]): MessageRow[] {
-    return this.#db.all(`SELECT ${MESSAGE_COLUMNS} FROM ${SOURCE} WHERE ${condition}`, ...values).map(toMessage);
+    return this.#db
+      .all(`SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_SOURCE} WHERE ${condition}`, ...values)
+      .map(toMessage);
   }
 
-  /** `unread` is null where it is not known yet: then what is of another account is. */
-  #insert(
-    message: NewMessage,
-    state: { shown: boolean; late: boolean; inbox: number | null; unread: boolean | null },
-  ): void {
-    const key = this.#freeKey(message);
-    this.#db.run(
+  #insert(message: NewMessage, stateAt: (key: OrderKey, isNewest: boolean) => MessageState): boolean {
+    const free = this.#keys.find(message);
+    if (free.type === 'full') {
+      this.#makeRoom(message.conversation, free.before);
+      return this.#insert(message, stateAt);
+    }
+    const { key, isNewest } = free;
+    const state = stateAt(key, isNewest);
+    const inserted = this.#db.run(
       `INSERT INTO message (id, conversation, message_id, party, own, epoch, era, number, n, kind, text, reply_to,
          server_time_ms, sent_at_ms, shown, late, inbox, unread)
-       VALUES ((? << 20) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?,
-         ? = 0 AND (SELECT account FROM party WHERE id = ?) IS NOT (SELECT account FROM device)))`,
+       VALUES ((? << 20) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, party) DO NOTHING`,
       ...halves(key),
       message.conversation,
       message.messageId,
@@ -227,96 +252,26 @@ export class MessageStore {
       state.shown ? 1 : 0,
       state.late ? 1 : 0,
       state.inbox,
-      state.unread === null ? null : Number(state.unread),
-      message.own ? 1 : 0,
-      message.party,
+      state.unread ? 1 : 0,
     );
-    this.#index(key);
-  }
-
-  /** A key between the message's neighbours that no other conversation has taken. */
-  #freeKey(message: NewMessage): OrderKey {
-    const { conversation, serverTimeMs } = message;
-    const last = this.#edge('message.conversation = ? ORDER BY message.id DESC LIMIT 1', conversation);
-    const isNewest = last === undefined || this.#stands(last, message) < 0;
-    const before = isNewest ? last?.key : this.#neighbour(message, '<', 'DESC');
-    const after = isNewest ? undefined : this.#neighbour(message, '>', 'ASC');
-    // Where its own time is taken up to the neighbour, the middle between both may be free.
-    for (const timeMs of [serverTimeMs, ...(after ? [after.ms + 1] : [])]) {
-      let key = keyBetween(before, after, timeMs);
-      while (key && this.#taken(key)) key = nextKey(key);
-      if (key && (after === undefined || compareKeys(key, after) < 0)) return key;
-    }
-    if (after === undefined) throw new TypeError('no key is left behind the newest message');
-    this.#makeRoom(conversation, after);
-    return this.#freeKey(message);
-  }
-
-  #taken(key: OrderKey): boolean {
-    return this.#db.get('SELECT 1 AS taken FROM message WHERE id = (? << 20) | ?', ...halves(key)) !== undefined;
-  }
-
-  #edge(
-    condition: string,
-    ...values: number[]
-  ): { key: OrderKey; epoch: number; epochNumber: number; sequence: Sequence } | undefined {
-    const row = this.#db.get(
-      `SELECT message.id >> 20 AS key_ms, message.id & 1048575 AS key_tie, message.epoch, message.era, message.number,
-         epoch.number AS epoch_number
-       FROM message JOIN epoch ON epoch.id = message.epoch WHERE ${condition}`,
-      ...values,
-    );
-    return (
-      row && {
-        key: keyOf(row),
-        epoch: integer(row, 'epoch'),
-        epochNumber: integer(row, 'epoch_number'),
-        sequence: sequenceOf(row),
-      }
-    );
-  }
-
-  /** Negative where `edge` stands before the message. */
-  #stands(edge: { epoch: number; epochNumber: number; sequence: Sequence }, message: NewMessage): number {
-    if (edge.epoch === message.epoch) return compareSequences(edge.sequence, message.sequence);
-    const order = this.#epochOrder(message.conversation);
-    return order.indexOf(edge.epoch) - order.indexOf(message.epoch);
-  }
-
-  #epochOrder(conversation: number): number[] {
-    const rows = this.#db.all('SELECT id FROM epoch WHERE conversation = ? ORDER BY number, handle', conversation);
-    return rows.map((row) => integer(row, 'id'));
-  }
-
-  /** The nearest message before or after, in this epoch or else in the epochs on that side. */
-  #neighbour(message: NewMessage, side: '<' | '>', direction: 'ASC' | 'DESC'): OrderKey | undefined {
-    const { era, number } = message.sequence;
-    const same = this.#edge(
-      `message.epoch = ? AND message.conversation = ? AND (message.era, message.number) ${side} (?, ?)
-       ORDER BY message.era ${direction}, message.number ${direction} LIMIT 1`,
-      message.epoch,
-      message.conversation,
-      era,
-      number,
-    );
-    if (same) return same.key;
-    const order = this.#epochOrder(message.conversation);
-    const here = order.indexOf(message.epoch);
-    const others = side === '<' ? order.slice(0, here).reverse() : order.slice(here + 1);
-    for (const epoch of others) {
-      const edge = this.#edge(
-        `message.epoch = ? AND message.conversation = ? ORDER BY message.id ${direction} LIMIT 1`,
-        epoch,
-        message.conversation,
+    if (inserted === 0) return false;
+    if (state.shown) {
+      this.#db.run(
+        'INSERT INTO search (rowid, text, scope) VALUES ((? << 20) | ?, ?, ?)',
+        ...halves(key),
+        message.text,
+        `c${message.conversation} p${message.party}`,
       );
-      if (edge) return edge.key;
     }
-    return undefined;
+    this.#keys.taken(message, free);
+    if (state.inbox !== null && state.inbox > this.lastInbox()) this.#lastInbox.set(0, state.inbox);
+    return true;
   }
 
   /** Moves what stands at and behind a key up, where no key is left before it, by milliseconds that keep every order. */
   #makeRoom(conversation: number, from: OrderKey): void {
     this.#moves += 1;
+    this.#keys.moved(conversation);
     let shiftMs = 1;
     const meets = `SELECT 1 AS taken FROM message AS a JOIN message AS b ON b.id = a.id + (? << 20)
       WHERE a.conversation = ? AND a.id >= ((? << 20) | ?) AND b.conversation <> a.conversation LIMIT 1`;
@@ -352,41 +307,4 @@ export class MessageStore {
       ...halves(key),
     );
   }
-}
-
-function halves({ ms, tie }: OrderKey): [number, number] {
-  return [ms, tie];
-}
-
-function keyOf(row: Row): OrderKey {
-  return { ms: integer(row, 'key_ms'), tie: integer(row, 'key_tie') };
-}
-
-function sequenceOf(row: Row): Sequence {
-  return { era: parseEra(integer(row, 'era')), number: integer(row, 'number') };
-}
-
-export function toMessage(row: Row): MessageRow {
-  const replyTo = textOrNull(row, 'reply_to');
-  return {
-    key: keyOf(row),
-    conversation: integer(row, 'conversation'),
-    messageId: parseMessageId(text(row, 'message_id')),
-    party: integer(row, 'party'),
-    from: parseAccountId(text(row, 'account')),
-    device: parseDeviceId(integer(row, 'device')),
-    own: integer(row, 'own') === 1,
-    epoch: integer(row, 'epoch'),
-    epochNumber: integer(row, 'epoch_number'),
-    sequence: sequenceOf(row),
-    n: integer(row, 'n'),
-    kind: integer(row, 'kind'),
-    text: textOrNull(row, 'text'),
-    replyTo: replyTo === null ? null : parseMessageId(replyTo),
-    serverTimeMs: integer(row, 'server_time_ms'),
-    sentAtMs: integer(row, 'sent_at_ms'),
-    inbox: integerOrNull(row, 'inbox'),
-    late: integer(row, 'late') === 1,
-    unread: integer(row, 'unread') === 1,
-  };
 }

@@ -66,3 +66,8 @@ function middle(before: OrderKey, after: OrderKey): OrderKey | undefined {
   const key = (low + high) / 2n;
   return key === low ? undefined : { ms: Number(key / BigInt(TIES)), tie: Number(key % BigInt(TIES)) };
 }
+
+/** A key as the statements take it: `(? << 20) | ?`. */
+export function halves({ ms, tie }: OrderKey): [number, number] {
+  return [ms, tie];
+}

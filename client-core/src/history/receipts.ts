@@ -1,5 +1,6 @@
 import type { AccountId, NRange } from '@waxwing/protocol';
 import type { Db, Row } from './database.ts';
+import type { Memo } from './memo.ts';
 import { integer, text } from './row.ts';
 
 /** How far a watermark reaches: everything up to n but for the excepted ranges. */
@@ -8,8 +9,11 @@ export type Reach = { readonly n: number; readonly except: readonly NRange[] };
 /** What others hold of this device's frames, and what this device last told others that it holds of theirs. */
 export class ReceiptStore {
   readonly #db: Db;
+  readonly #followed: Memo<true>;
+
   constructor(db: Db) {
     this.#db = db;
+    this.#followed = db.memo();
   }
 
   /** What an account said; undefined before it said anything. */
@@ -51,6 +55,9 @@ export class ReceiptStore {
 
   /** Notes that a device's frames are to be reported on, if that is not noted yet. */
   follow(epoch: number, party: number): void {
+    const key = `${epoch}.${party}`;
+    if (this.#followed.get(key)) return;
+    this.#followed.set(key, true);
     this.#db.run(
       `INSERT INTO reported (epoch, party, n, except_ranges) VALUES (?, ?, 0, '[]') ON CONFLICT DO NOTHING`,
       epoch,

@@ -1,6 +1,6 @@
 import { marks } from '../snippet.ts';
 import type { Db } from './database.ts';
-import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './messages.ts';
+import { MESSAGE_COLUMNS, toMessage, type MessageRow } from './message-row.ts';
 import { lastKey, type OrderKey } from './order-key.ts';
 import { text } from './row.ts';
 

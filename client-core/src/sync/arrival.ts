@@ -10,7 +10,7 @@ import {
   type SequencedEnvelope,
 } from '@waxwing/protocol';
 import type { HeldReason } from '../history/held.ts';
-import type { NewMessage } from '../history/messages.ts';
+import type { NewMessage } from '../history/message-row.ts';
 import type { DecryptFailure } from '../session/crypto.ts';
 import { unlessMalformed } from './unless-malformed.ts';
 

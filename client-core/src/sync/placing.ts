@@ -1,6 +1,6 @@
 import { compareSequences, sameBytes, type Sequence } from '@waxwing/protocol';
 import type { ChainHoleRow, HoleReason } from '../history/coverage.ts';
-import type { NewMessage } from '../history/messages.ts';
+import type { NewMessage } from '../history/message-row.ts';
 import type { Store } from '../history/store.ts';
 import { noteAlarm, type Alarm } from './alarm.ts';
 import { contains, count, highest, missing } from './ranges.ts';
@@ -9,6 +9,7 @@ import {
   gaps,
   hold,
   heldBackFrom,
+  isReleased,
   know,
   showHole,
   standing,
@@ -185,11 +186,17 @@ export class Placing {
   #show({ epoch, message }: PlacedFrame, arrival: Arrival): void {
     const { messages } = this.#store;
     if (arrival === 'late') this.filled.add(this.#conversation(epoch));
-    if (message && !messages.find(message.messageId, message.party)) {
-      messages.insert(message);
-      this.touched.add(message.conversation);
+    if (message && !messages.isAnyWaiting(epoch) && isReleased(this.view(epoch), message.sequence)) {
+      if (messages.insertShown(message)) this.#shown(message);
+      return;
     }
+    if (message && messages.insert(message)) this.touched.add(message.conversation);
     this.#release(epoch);
+  }
+
+  #shown({ conversation, own }: NewMessage): void {
+    this.touched.add(conversation);
+    this.released ||= !own;
   }
 
   /** Shows what waits and is not held back any more, in order. */
@@ -197,8 +204,7 @@ export class Placing {
     const { messages } = this.#store;
     for (const waiting of messages.waiting(epoch, heldBackFrom(this.view(epoch)))) {
       messages.release(waiting);
-      this.touched.add(waiting.conversation);
-      this.released ||= !waiting.own;
+      this.#shown(waiting);
     }
   }
 

@@ -7,7 +7,7 @@ import {
   type Accepted,
   type DeviceAddress,
 } from '@waxwing/protocol';
-import type { NewMessage } from '../history/messages.ts';
+import type { NewMessage } from '../history/message-row.ts';
 import type { Attempt } from '../history/outbox.ts';
 import type { SyncContext } from './context.ts';
 import type { Placing } from './placing.ts';

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConversationStore } from '../../../../client-core/src/history/conversations.ts';
 import { Db } from '../../../../client-core/src/history/database.ts';
 import { FrameStore } from '../../../../client-core/src/history/frames.ts';
-import { MessageStore, type MessageRow, type NewMessage } from '../../../../client-core/src/history/messages.ts';
+import type { MessageRow, NewMessage } from '../../../../client-core/src/history/message-row.ts';
+import { MessageStore } from '../../../../client-core/src/history/messages.ts';
 import { compareKeys } from '../../../../client-core/src/history/order-key.ts';
 
 let db: Db;
@@ -96,6 +97,8 @@ describe('messages put in in any order', () => {
           db.transaction(() => {
             db.run('DELETE FROM message');
             db.run(`INSERT INTO search (search) VALUES ('rebuild')`);
+            // What it remembers of the rows is gone with them.
+            messages = new MessageStore(db);
             const ids = new Map<number, number>();
             for (const { peer, epoch, era, number, timeMs } of places) {
               const at = epochOf(peer, epoch);

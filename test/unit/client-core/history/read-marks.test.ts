@@ -13,7 +13,7 @@ import {
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ChangeBus } from '../../../../client-core/src/bus.ts';
-import type { MessageRow } from '../../../../client-core/src/history/messages.ts';
+import type { MessageRow } from '../../../../client-core/src/history/message-row.ts';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
 import { markRead } from '../../../../client-core/src/mark-read.ts';
 import { Placing } from '../../../../client-core/src/sync/placing.ts';
