@@ -110,7 +110,7 @@ function waiting(row: OutboxRow, { store, disk, connection, identityPolicy, next
   const now = connection();
   const cut = disconnected(now);
   if (cut) {
-    const codes = [now.state, ...(now.reason === undefined ? [] : [now.reason]), ...(row.refused ? [row.refused] : [])];
+    const codes = [now.state, ...(now.reason ? [now.reason] : []), ...(row.refused ? [row.refused] : [])];
     return { cause: cut, codes, nextTryMs: now.retryAt?.getTime() };
   }
   if (row.cancelling) return { cause: 'taking_back' };
