@@ -55,12 +55,18 @@ export async function serve(context: Context, { dev, restored, config, ...rest }
   await stopped;
 }
 
+/**
+ * Signals of a fault in the process itself. A handler would be called again and again, for ever: Node itself faults at its
+ * exit where its terminal was closed.
+ */
+const faults = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const;
+
 /** Resolves never: the process ends when the orderly stop has. */
 function stopOrderly(settings: ServeSettings, log: ReturnType<typeof createLogger>, stop: () => Promise<void>) {
   const delay = limits.requestTimeoutMs + limits.closeTimeoutMs + settings.drainSpreadMs;
   return new Promise<never>(() => {
     closeWithGrace(
-      { delay, logger: { error: (what: unknown) => log.error(loggable(what)) } },
+      { delay, logger: { error: (what: unknown) => log.error(loggable(what)) }, skip: [...faults] },
       async ({ signal, err }) => {
         if (err) log.error({ err }, 'stops after a fault');
         else log.info({ signal }, 'stops');

@@ -53,7 +53,7 @@ type LogOptions = {
  * who logs, or how: values under `redactedKeys` and bytes are replaced, and so is, in any text, whatever looks like an
  * id, a token, a key, a hash or a network address.
  */
-export function createLogger({ level = 'info', destination = pino.destination(2) }: LogOptions = {}): Logger {
+export function createLogger({ level = 'info', destination = standardError() }: LogOptions = {}): Logger {
   return pino(
     {
       level,
@@ -63,6 +63,21 @@ export function createLogger({ level = 'info', destination = pino.destination(2)
     },
     { write: (line) => destination.write(`${scrubLine(line)}\n`) },
   );
+}
+
+/** Lines go there for as long as somebody is: where a terminal was closed, a server goes on, or stops in order, without. */
+function standardError(): DestinationStream {
+  const stream = pino.destination(2);
+  let isGone = false;
+  stream.on('error', () => {
+    isGone = true;
+    stream.destroy();
+  });
+  return {
+    write: (line) => {
+      if (!isGone) stream.write(line);
+    },
+  };
 }
 
 function scrubLine(line: string): string {

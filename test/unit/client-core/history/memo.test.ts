@@ -54,7 +54,13 @@ const start = db.transaction(() => {
   const { id } = made.conversations.ensureDirect(account, 0);
   const epoch = made.conversations.ensureEpoch(id, 1, handle(1)).id;
   const parties = [1, 2].map((device) => made.frames.party(address(device), 1));
-  db.run('INSERT INTO device VALUES (1, ?, ?, 1, 1, ?, ?, NULL, NULL, NULL, 0, 1, 0, NULL, 0)', '', account, key, key);
+  db.run(
+    `INSERT INTO device (id, server, account, device, registration_id, identity_key_pair, identity_public_key,
+       next_prekey_id, repeated_keys_at_ms) VALUES (1, '', ?, 1, 1, ?, ?, 1, 0)`,
+    account,
+    key,
+    key,
+  );
   return { conversation: id, epoch, parties };
 });
 const { epoch } = start;
