@@ -71,15 +71,26 @@ function leaveUnsynced(): void {
  */
 function commitLate(): void {
   const exec: (this: Database.Database, source: string) => Database.Database = Reflect.get(Database.prototype, 'exec');
+  const prepare: (this: Database.Database, source: string) => unknown = Reflect.get(Database.prototype, 'prepare');
   const within = { 'BEGIN IMMEDIATE': 'SAVEPOINT late', COMMIT: 'RELEASE late', ROLLBACK: 'ROLLBACK TO late' };
-  Reflect.set(Database.prototype, 'exec', function (this: Database.Database, source: string) {
-    const entry = Object.entries(within).find(([statement]) => statement === source);
-    if (!this.name.endsWith('relay.db') || !entry) return exec.call(this, source);
-    if (!this.inTransaction) {
-      exec.call(this, 'BEGIN IMMEDIATE');
-      setTimeout(() => exec.call(this, 'COMMIT'), LATE_MS);
+  const lateOf = (database: Database.Database, source: string): string | undefined =>
+    database.name.endsWith('relay.db')
+      ? Object.entries(within).find(([statement]) => statement === source)?.[1]
+      : undefined;
+  const run = (database: Database.Database, late: string): Database.Database => {
+    if (!database.inTransaction) {
+      exec.call(database, 'BEGIN IMMEDIATE');
+      setTimeout(() => exec.call(database, 'COMMIT'), LATE_MS);
     }
-    return exec.call(this, entry[1]);
+    return exec.call(database, late);
+  };
+  Reflect.set(Database.prototype, 'exec', function (this: Database.Database, source: string) {
+    const late = lateOf(this, source);
+    return late === undefined ? exec.call(this, source) : run(this, late);
+  });
+  Reflect.set(Database.prototype, 'prepare', function (this: Database.Database, source: string) {
+    const late = lateOf(this, source);
+    return late === undefined ? prepare.call(this, source) : { run: () => run(this, late) };
   });
 }
 
