@@ -21,6 +21,7 @@ import {
   type Sequence,
 } from './ids.ts';
 import { limits } from './limits.ts';
+import { readDeliveries } from './deliver-bytes.ts';
 import { acceptedPart, deliverPart, joinParts, readyPart, type DownPart } from './down-bytes.ts';
 import { envelopeMaxBytes } from './envelope.ts';
 import {
@@ -164,6 +165,12 @@ function encodeAnyDownBatch(messages: readonly Down[], form: Form): Uint8Array {
 
 /** Refuses with `malformed` or `too_large`. Messages of a kind that this version does not know are left out. */
 export function decodeDownBatch(bytes: Uint8Array, form: Form = 'binary'): Down[] {
+  refuseOver(bytes.length, downBatchMaxBytes, DownBatchSchema.name);
+  return (form === 'binary' ? readDeliveries(bytes) : undefined) ?? decodeAnyDownBatch(bytes, form);
+}
+
+/** The same for every batch, with the generated code. */
+function decodeAnyDownBatch(bytes: Uint8Array, form: Form): Down[] {
   const batch = decodeForm(DownBatchSchema, bytes, downBatchMaxBytes, form);
   return batch.messages.flatMap((down) => (down.message.case === undefined ? [] : [fromShape(down.message)]));
 }

@@ -9,6 +9,7 @@ import {
   type MessageId,
   type Sequence,
 } from './ids.ts';
+import { readEnvelope } from './envelope-bytes.ts';
 import { limits } from './limits.ts';
 import { decode, malformed, refuseOver, required, toCount, toHandle, toNumber, toSequence } from './schema.ts';
 import { fromCiphertextKind, toCiphertextKind, type CiphertextKind } from './submit-body.ts';
@@ -80,6 +81,12 @@ function lengthOf(envelope: Envelope): number {
 
 /** Refuses with `malformed` or `too_large`. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  refuseOver(bytes.length, envelopeMaxBytes, EnvelopeSchema.name);
+  return readEnvelope(bytes) ?? decodeAnyEnvelope(bytes);
+}
+
+/** The same for every envelope, with the generated code. */
+function decodeAnyEnvelope(bytes: Uint8Array): Envelope {
   const message = decode(EnvelopeSchema, bytes, envelopeMaxBytes);
   refuseOver(message.ciphertext.length, limits.ciphertextMaxBytes, 'ciphertext');
   const common: Common = {

@@ -1,5 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { FrameSchema } from './gen/waxwing/v1/frame_pb.ts';
+import { readFrame } from './frame-bytes.ts';
 import { sha256 } from './hash.ts';
 import {
   accountIdFromBytes,
@@ -97,6 +98,12 @@ export function encodeFrame(frame: Frame): Uint8Array {
 
 /** Refuses with `malformed` or `too_large`. Unknown fields and kinds are allowed: a newer sender's frame is kept. */
 export function decodeFrame(bytes: Uint8Array): Frame {
+  refuseOver(bytes.length, limits.frameMaxBytes, FrameSchema.name);
+  return readFrame(bytes) ?? decodeAnyFrame(bytes);
+}
+
+/** The same for every frame, with the generated code. */
+function decodeAnyFrame(bytes: Uint8Array): Frame {
   const message = decode(FrameSchema, bytes, limits.frameMaxBytes);
   if (message.version !== frameVersion) malformed('frame version');
   const direct = message.handle.length === 0;

@@ -1,9 +1,9 @@
 import { accountIdFromBytes, parseDeviceId, type AccountId, type DeviceId } from './ids.ts';
 import { limits } from './limits.ts';
-import { cursorOver, hasTag, readBytes, readEnd, readUint32, readUuid, readVarint, type Cursor } from './wire-bytes.ts';
+import { cursorOver, hasTag, readBytes, readEnd, readFlag, readUint32, readUuid, type Cursor } from './wire-bytes.ts';
 
 /** The kinds of ciphertexts by their numbers on the wire. */
-const kinds = [undefined, 'session', 'prekey', 'sender_key'] as const;
+export const ciphertextKinds = [undefined, 'session', 'prekey', 'sender_key'] as const;
 
 /**
  * What a submit's body says, if it is written as devices write one: fields in order, nothing unknown, all within their
@@ -51,7 +51,7 @@ function readRecipient(cursor: Cursor) {
 function readDevice(cursor: Cursor) {
   const device = hasTag(cursor, 0x08) ? readUint32(cursor) : 0;
   const registrationId = hasTag(cursor, 0x10) ? readUint32(cursor) : 0;
-  const kind = hasTag(cursor, 0x18) ? kinds[readUint32(cursor)] : undefined;
+  const kind = hasTag(cursor, 0x18) ? ciphertextKinds[readUint32(cursor)] : undefined;
   const ciphertext = hasTag(cursor, 0x22) ? readCiphertext(cursor) : undefined;
   if (device < 1 || device > 127 || kind === undefined) cursor.failed = true;
   return {
@@ -65,13 +65,6 @@ function readDevice(cursor: Cursor) {
 /** Stand in what was read once something has failed; they go nowhere. */
 const nobody: AccountId = accountIdFromBytes(Uint8Array.of(0, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0));
 const anyDevice: DeviceId = parseDeviceId(1);
-
-function readFlag(cursor: Cursor, tag: number): boolean {
-  if (!hasTag(cursor, tag)) return false;
-  const value = readVarint(cursor);
-  if (value > 1) cursor.failed = true;
-  return value === 1;
-}
 
 /** Neither empty nor too long. */
 function readCiphertext(cursor: Cursor): Uint8Array {

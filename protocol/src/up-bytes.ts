@@ -1,7 +1,18 @@
-import { handleFromBytes, messageIdFromBytes, parseEra, parsePosition } from './ids.ts';
+import { handleFromBytes, messageIdFromBytes, parsePosition } from './ids.ts';
 import { limits } from './limits.ts';
-import { cursorOver, hasTag, readBytes, readEnd, readFixed, readUint32, readUuid, readVarint } from './wire-bytes.ts';
-import type { Cursor } from './wire-bytes.ts';
+import {
+  cursorOver,
+  hasTag,
+  isWhole,
+  readBytes,
+  readEnd,
+  readFixed,
+  readSequence,
+  readUint32,
+  readUuid,
+  readVarint,
+  type Cursor,
+} from './wire-bytes.ts';
 
 /**
  * The messages of a batch if all of them are submits, direct submits and acks, as devices write them: fields in order,
@@ -63,7 +74,7 @@ function readSubmit(cursor: Cursor) {
     n,
     attempt,
     oldest,
-    ...(floor && { floor: { era: parseEra(floor.era), number: floor.number } }),
+    ...(floor && { floor }),
     ...(changeBase !== undefined && { changeBase }),
     body,
   };
@@ -84,20 +95,4 @@ function readAck(cursor: Cursor) {
   const incarnation = readFixed(cursor, 8);
   const number = hasTag(cursor, 0x10) ? readVarint(cursor) : 0;
   return isWhole(cursor) ? { type: 'ack' as const, committed: parsePosition(incarnation, number) } : undefined;
-}
-
-/** Era and number, both from 1. */
-function readSequence(cursor: Cursor): { era: number; number: number } {
-  const outer = cursor.end;
-  cursor.end = readEnd(cursor);
-  const era = hasTag(cursor, 0x08) ? readVarint(cursor) : 0;
-  const number = hasTag(cursor, 0x10) ? readVarint(cursor) : 0;
-  if (era < 1 || number < 1 || cursor.at !== cursor.end) cursor.failed = true;
-  cursor.end = outer;
-  return { era, number };
-}
-
-/** Whether everything was read, and nothing was amiss. */
-function isWhole(cursor: Cursor): boolean {
-  return !cursor.failed && cursor.at === cursor.end;
 }

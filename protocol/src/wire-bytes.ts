@@ -1,4 +1,4 @@
-import { isUuidBytes } from './ids.ts';
+import { isUuidBytes, parseEra, type Sequence } from './ids.ts';
 
 // Protobuf's bytes by hand, for the few messages that every message of a conversation is made of. Who reads with a cursor
 // reads what is usual; where anything is not, it answers undefined, and the generated code reads instead and judges.
@@ -119,4 +119,28 @@ export function readUuid(cursor: Cursor): Uint8Array {
   const bytes = readFixed(cursor, 16);
   if (!isUuidBytes(bytes)) cursor.failed = true;
   return bytes;
+}
+
+/** A tag and the number 0 or 1; false where the tag is not the next. */
+export function readFlag(cursor: Cursor, tag: number): boolean {
+  if (!hasTag(cursor, tag)) return false;
+  const value = readVarint(cursor);
+  if (value > 1) cursor.failed = true;
+  return value === 1;
+}
+
+/** Era and number, both from 1; undefined where they are not. */
+export function readSequence(cursor: Cursor): Sequence | undefined {
+  const outer = cursor.end;
+  cursor.end = readEnd(cursor);
+  const era = hasTag(cursor, 0x08) ? readVarint(cursor) : 0;
+  const number = hasTag(cursor, 0x10) ? readVarint(cursor) : 0;
+  if (era < 1 || number < 1 || !isWhole(cursor)) cursor.failed = true;
+  cursor.end = outer;
+  return cursor.failed ? undefined : { era: parseEra(era), number };
+}
+
+/** Whether everything was read, and nothing was amiss. */
+export function isWhole(cursor: Cursor): boolean {
+  return !cursor.failed && cursor.at === cursor.end;
 }

@@ -6,9 +6,7 @@
  */
 import { limits, sameBytes } from '@waxwing/protocol';
 
-type Field = { readonly number: number; readonly value: number; readonly bytes: Uint8Array };
-
-const NONE = new Uint8Array(0);
+const NONE: Uint8Array = new Uint8Array(0);
 const MAC_BYTES = 8;
 const [CURRENT, PREVIOUS, RECEIVER_CHAIN] = [1, 2, 7];
 const [OWN_IDENTITY, PEER_IDENTITY] = [2, 3];
@@ -21,20 +19,22 @@ export type SessionStates = { readonly current: Uint8Array | undefined; readonly
 
 /** Throws on what is no record: such an entry is damaged. */
 export function readSessionRecord(record: Uint8Array): SessionStates {
-  const fields = readFields(record);
-  if (!fields) throw new Error('not a session record');
-  return {
-    current: fields.findLast(({ number }) => number === CURRENT)?.bytes,
-    previous: fields.flatMap(({ number, bytes }) => (number === PREVIOUS ? [bytes] : [])),
-  };
+  const fields = new Fields(record);
+  let current: Uint8Array | undefined;
+  const previous: Uint8Array[] = [];
+  while (fields.next()) {
+    if (fields.number === CURRENT) current = fields.bytes;
+    if (fields.number === PREVIOUS) previous.push(fields.bytes);
+  }
+  if (!fields.isMessage) throw new Error('not a session record');
+  return { current, previous };
 }
 
 /** The identity keys that the current session is between; undefined where there is none. */
 export function sessionIdentities(record: Uint8Array): { own: Uint8Array; peer: Uint8Array } | undefined {
   const { current } = readSessionRecord(record);
-  const fields = current && readFields(current);
-  const key = (wanted: number) => fields?.findLast(({ number }) => number === wanted)?.bytes;
-  const [own, peer] = [key(OWN_IDENTITY), key(PEER_IDENTITY)];
+  const own = current && lastField(current, OWN_IDENTITY);
+  const peer = current && lastField(current, PEER_IDENTITY);
   return own && peer && { own, peer };
 }
 
@@ -66,7 +66,7 @@ const PER_STATE_BYTES = 6;
  * undefined where there is none.
  */
 export function innerMessage(firstMessage: Uint8Array): Uint8Array | undefined {
-  return readFields(firstMessage.subarray(1))?.findLast(({ number }) => number === INNER_MESSAGE)?.bytes;
+  return lastField(firstMessage.subarray(1), INNER_MESSAGE);
 }
 
 /** Whether a first message asks for more steps of its chain than are walked. `record`: of its sender, where there is one. */
@@ -96,6 +96,7 @@ export function statesFor(record: Uint8Array, message: ReadMessage): TryingState
     const index = chainIndex(state, key ?? NONE);
     if (index === undefined) continue;
     if (message.counter - index > limits.ratchetJumpMax) return undefined;
+    if (states.length === 1 && current) return { record, others: [] };
     return {
       record: writeSessionRecord({ current: state, previous: [] }),
       others: states.filter((other) => other !== state),
@@ -117,48 +118,89 @@ export function rejoined(record: Uint8Array, others: readonly Uint8Array[]): Uin
 }
 
 function ratchetKeyOf(message: Uint8Array): Uint8Array | undefined {
-  const fields = readFields(message.subarray(1, -MAC_BYTES));
-  return fields?.findLast(({ number }) => number === MESSAGE_RATCHET_KEY)?.bytes;
+  return lastField(message.subarray(1, -MAC_BYTES), MESSAGE_RATCHET_KEY);
 }
 
 /** How far the state has walked the receiving chain of this ratchet key; undefined where it has none. */
 function chainIndex(state: Uint8Array, ratchetKey: Uint8Array): number | undefined {
-  for (const { number, bytes } of readFields(state) ?? []) {
-    if (number !== RECEIVER_CHAIN) continue;
-    const chain = readFields(bytes) ?? [];
-    const key = chain.find((field) => field.number === CHAIN_RATCHET_KEY)?.bytes;
-    if (!key || !sameBytes(key, ratchetKey)) continue;
-    const chainKey = chain.find((field) => field.number === CHAIN_KEY)?.bytes ?? NONE;
-    return readFields(chainKey)?.find((field) => field.number === CHAIN_INDEX)?.value ?? 0;
+  const fields = new Fields(state);
+  let index: number | undefined;
+  while (fields.next()) {
+    if (fields.number === RECEIVER_CHAIN) index ??= indexOf(fields.bytes, ratchetKey);
   }
-  return undefined;
+  return fields.isMessage ? index : undefined;
 }
 
-/** The fields of a protobuf message in order; undefined for bytes that are none. */
-function readFields(message: Uint8Array): Field[] | undefined {
-  const fields: Field[] = [];
-  let at = 0;
-  const readVarint = (): number => {
+function indexOf(chain: Uint8Array, ratchetKey: Uint8Array): number | undefined {
+  const fields = new Fields(chain);
+  let isWanted = false;
+  let chainKey = NONE;
+  while (fields.next()) {
+    if (fields.number === CHAIN_RATCHET_KEY) isWanted = sameBytes(fields.bytes, ratchetKey);
+    if (fields.number === CHAIN_KEY) chainKey = fields.bytes;
+  }
+  if (!isWanted || !fields.isMessage) return undefined;
+  const key = new Fields(chainKey);
+  let index = 0;
+  while (key.next()) if (key.number === CHAIN_INDEX) index = key.value;
+  return key.isMessage ? index : 0;
+}
+
+/** The bytes of a message's last field of this number; undefined where it has none, or is no message. */
+function lastField(message: Uint8Array, wanted: number): Uint8Array | undefined {
+  const fields = new Fields(message);
+  let found: Uint8Array | undefined;
+  while (fields.next()) if (fields.number === wanted) found = fields.bytes;
+  return fields.isMessage ? found : undefined;
+}
+
+/**
+ * The fields of a protobuf message, one after the other. It makes nothing for a field that nobody asks for: every message
+ * that is read goes through a whole record.
+ */
+class Fields {
+  /** Of the field that `next` came to, and what it holds where that is a number. */
+  number = 0;
+  value = 0;
+  /** False once the bytes turned out to be none: what came before says nothing then. */
+  isMessage = true;
+  readonly #message: Uint8Array;
+  #from = 0;
+  #to = 0;
+
+  constructor(message: Uint8Array) {
+    this.#message = message;
+  }
+
+  /** Goes to the next field, if there is one. */
+  next(): boolean {
+    this.#from = this.#to;
+    if (this.#from >= this.#message.length) return false;
+    const tag = this.#readVarint();
+    const wire = tag % 8;
+    this.value = wire === 0 || wire === 2 ? this.#readVarint() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
+    this.number = Math.floor(tag / 8);
+    this.#to = wire === 0 ? this.#from : this.#from + this.value;
+    this.isMessage = this.#to <= this.#message.length && !Number.isNaN(this.value);
+    return this.isMessage;
+  }
+
+  /** What the field holds, as a view. */
+  get bytes(): Uint8Array {
+    return this.#message.subarray(this.#from, this.#to);
+  }
+
+  /** NaN where the bytes end within it, or it has more than ten. */
+  #readVarint(): number {
     let value = 0;
-    for (let scale = 1; scale < 2 ** 70; scale *= 128) {
-      const byte = message[at++];
+    for (let scale = 1; scale <= 2 ** 63; scale *= 128) {
+      const byte = this.#message[this.#from++];
       if (byte === undefined) return Number.NaN;
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
     return Number.NaN;
-  };
-  while (at < message.length) {
-    const tag = readVarint();
-    const number = Math.floor(tag / 8);
-    const wire = tag % 8;
-    const value = wire === 0 || wire === 2 ? readVarint() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
-    const length = wire === 0 ? 0 : value;
-    if (Number.isNaN(value) || at + length > message.length) return undefined;
-    fields.push({ number, value, bytes: message.subarray(at, at + length) });
-    at += length;
   }
-  return fields;
 }
 
 function varint(value: number): Uint8Array {

@@ -47,11 +47,10 @@ export function holdReason(envelope: Envelope, failure: DecryptFailure, isKnown:
   return failure === 'untrusted_identity' && !isOld ? 'unlisted device' : 'undecryptable';
 }
 
-/** Whether both are the same n of one device under one handle. */
-export function isSamePlace(a: Envelope, b: SequencedEnvelope): boolean {
-  return (
-    a.type === 'sequenced' && a.handle === b.handle && a.n === b.n && addressKey(a.sender) === addressKey(b.sender)
-  );
+/** One string per ciphertext and place that its envelope names: device, handle, n. */
+export function whatIs({ sender, ...envelope }: Envelope, ciphertextHash: Uint8Array): string {
+  const place = envelope.type === 'sequenced' ? `${envelope.handle} ${envelope.n}` : '';
+  return `${addressKey(sender)} ${place} ${Buffer.from(ciphertextHash).toString('base64url')}`;
 }
 
 /** What of a frame is not what its envelope says, or undefined. */

@@ -16,7 +16,7 @@ import type { Overlay } from '../session/overlay.ts';
 import type { Alarm } from './alarm.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
-import { holdReason, isSamePlace, mismatch, readEnvelope, readFrame, toMessage } from './arrival.ts';
+import { holdReason, mismatch, readEnvelope, readFrame, toMessage, whatIs } from './arrival.ts';
 import type { DirectEpoch } from './direct-epoch.ts';
 import { tellFull, tellPlaced } from './told.ts';
 import { Placing, type PlacedFrame } from './placing.ts';
@@ -179,8 +179,11 @@ export class Inbound {
       const done = await work.run(async (overlay) => {
         const begun = clock.now();
         const outcomes: [Arriving, Outcome][] = [];
+        const read = new Set<string>();
         for (const item of arriving) {
-          outcomes.push([item, await this.#read(item, overlay, outcomes)]);
+          const outcome = await this.#read(item, overlay, read);
+          if (outcome.type === 'read') read.add(whatIs(outcome.envelope, item.ciphertextHash));
+          outcomes.push([item, outcome]);
           if (maxMs !== undefined && clock.now() - begun >= maxMs) break;
         }
         taken = outcomes.length;
@@ -198,7 +201,8 @@ export class Inbound {
     }
   }
 
-  async #read(item: Arriving, overlay: Overlay, batch: readonly [Arriving, Outcome][]): Promise<Outcome> {
+  /** `earlier`: what was read before it in the batch, by `whatIs`. */
+  async #read(item: Arriving, overlay: Overlay, earlier: ReadonlySet<string>): Promise<Outcome> {
     const { store, crypto, local } = this.#context;
     const { envelope, ciphertextHash, position, heldId } = item;
     if (envelope === undefined) return { type: 'skip' };
@@ -211,7 +215,7 @@ export class Inbound {
     const peer = this.#contacts.sender(sender);
     const device = this.#contacts.device(sender);
     if (!peer || !device) return { type: 'hold', envelope, reason: 'unlisted device' };
-    if (envelope.type === 'sequenced' && this.#isRead(envelope, device.addedIn, ciphertextHash, batch)) {
+    if (envelope.type === 'sequenced' && this.#isRead(envelope, device.addedIn, ciphertextHash, earlier)) {
       return { type: 'repeat', envelope, addedIn: device.addedIn };
     }
     const result = await crypto.decrypt(local, overlay, peer, envelope.ciphertextKind, envelope.ciphertext);
@@ -234,16 +238,10 @@ export class Inbound {
     envelope: SequencedEnvelope,
     addedIn: number,
     ciphertextHash: Uint8Array,
-    batch: readonly [Arriving, Outcome][],
+    earlier: ReadonlySet<string>,
   ): boolean {
     const { store } = this.#context;
-    const earlier = batch.some(
-      ([item, outcome]) =>
-        outcome.type === 'read' &&
-        sameBytes(item.ciphertextHash, ciphertextHash) &&
-        isSamePlace(outcome.envelope, envelope),
-    );
-    if (earlier) return true;
+    if (earlier.has(whatIs(envelope, ciphertextHash))) return true;
     const epoch = store.conversations.epochByHandle(envelope.handle);
     const party = store.frames.findParty(envelope.sender, addedIn);
     if (epoch === undefined || party === undefined) return false;
