@@ -10,30 +10,35 @@ const IN_FLIGHT = 64;
 /** A device, and what waits for it. */
 export type Waiting = { readonly device: RestingDevice; readonly mail: readonly Deliver[] };
 
-/** `count` messages for one device from so many people, each of whom it knows and has answered. */
-export async function prepareMail(people: People, count: number, peers: number): Promise<Waiting> {
-  const bob = await people.create(`reader of ${peers}`);
-  const { account } = bob.client;
-  await bob.client.connect();
+/** A device that knows so many people, each of whom it has heard and answered, and their clients, connected. */
+export async function acquaint(people: People, name: string, peers: number) {
+  const { client, path } = await people.create(name);
+  const { account } = client;
+  await client.connect();
   const senders: Client[] = [];
   for (let index = 0; index < peers; index += 1) {
-    const { client } = await people.create(`writer ${index} of ${peers}`);
-    await client.connect();
-    await (await (await client.direct(account)).send({ text: 'hello' })).reached('delivered');
-    await (await (await bob.client.direct(client.account)).send({ text: 'hello' })).reached('delivered');
-    senders.push(client);
+    const peer = await people.create(`${index} of ${name}`);
+    await peer.client.connect();
+    await (await (await peer.client.direct(account)).send({ text: 'hello' })).reached('delivered');
+    await (await (await client.direct(peer.client.account)).send({ text: 'hello' })).reached('delivered');
+    senders.push(peer.client);
   }
-  await bob.client.close();
+  await client.close();
+  return { device: { account, path }, senders };
+}
 
+/** `count` messages for one device from so many people, each of whom it knows and has answered. */
+export async function prepareMail(people: People, count: number, peers: number): Promise<Waiting> {
+  const { device, senders } = await acquaint(people, `reader of ${peers}`, peers);
   const mail: Deliver[] = [];
-  const recording = await people.reopen(bob.path, createRecordingDial(mail));
+  const recording = await people.reopen(device.path, createRecordingDial(mail));
   await recording.connect();
   const each = Math.ceil(count / peers);
-  await Promise.all(senders.map((client) => say(client, account, each)));
+  await Promise.all(senders.map((client) => say(client, device.account, each)));
   while (mail.length < each * peers) await new Promise((resolve) => setTimeout(resolve, 10));
   await recording.close();
   await Promise.all(senders.map((client) => client.close()));
-  return { device: { account, path: bob.path }, mail: mail.slice(0, count) };
+  return { device, mail: mail.slice(0, count) };
 }
 
 async function say(client: Client, to: Client['account'], count: number): Promise<void> {
@@ -60,12 +65,7 @@ export async function drain(people: People, { device, mail }: Waiting): Promise<
 /** libsignal alone, one message after the other, from as many people. */
 export async function decryptBare(count: number, peers: number, bytes: number): Promise<Took> {
   const bob = new BarePerson('bob');
-  const senders: BarePerson[] = [];
-  for (let index = 0; index < peers; index += 1) {
-    const sender = new BarePerson(`sender ${index}`);
-    await sender.meet(bob);
-    senders.push(sender);
-  }
+  const senders = await meetBare(bob, peers);
   const made: [BarePerson, Uint8Array<ArrayBuffer>][] = [];
   const plaintext = new Uint8Array(bytes);
   while (made.length < count) {
@@ -74,6 +74,16 @@ export async function decryptBare(count: number, peers: number, bytes: number): 
   return timed(async () => {
     for (const [sender, message] of made.slice(0, count)) await bob.decrypt(sender, message);
   });
+}
+
+export async function meetBare(bob: BarePerson, peers: number): Promise<BarePerson[]> {
+  const others: BarePerson[] = [];
+  for (let index = 0; index < peers; index += 1) {
+    const other = new BarePerson(`peer ${index}`);
+    await other.meet(bob);
+    others.push(other);
+  }
+  return others;
 }
 
 export async function timed(run: () => Promise<unknown>): Promise<Took> {

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { decodeUpBatch, encodeDownBatch, limits, type Deliver, type Down, type Up } from '@waxwing/protocol';
+import {
+  decodeUpBatch,
+  encodeDownBatch,
+  limits,
+  parseEra,
+  type Deliver,
+  type Down,
+  type Sequence,
+  type Up,
+} from '@waxwing/protocol';
 import type { Dial } from '@waxwing/client-core';
 
 /**
@@ -13,7 +22,7 @@ export function createStillRelay(mail: readonly Deliver[], serverTimeMs: number)
     let acked = 0;
     let unackedBytes = 0;
     let isDrained = false;
-    const numbers = new Map<string, number>();
+    const heads = new Map<string, Sequence>();
     const say = (messages: readonly Down[]): void => {
       if (messages.length === 0) return;
       const bytes = encodeDownBatch(messages);
@@ -50,9 +59,10 @@ export function createStillRelay(mail: readonly Deliver[], serverTimeMs: number)
           }
           return deliver();
         case 'submit': {
-          const number = (numbers.get(up.handle) ?? 0) + 1;
-          numbers.set(up.handle, number);
-          const sequence = { era: (up.floor?.era ?? serverTimeMs) as never, number: (up.floor?.number ?? 0) + number };
+          // A conversation goes on where the device knows it to stand.
+          const last = heads.get(up.handle) ?? up.floor ?? { era: parseEra(serverTimeMs), number: 0 };
+          const sequence = { era: last.era, number: last.number + 1 };
+          heads.set(up.handle, sequence);
           const { request, n, attempt } = up;
           return [{ type: 'accepted', request, duplicate: false, n, attempt, sequence, serverTimeMs }];
         }

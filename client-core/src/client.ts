@@ -27,6 +27,7 @@ import type { MessageTrace } from './message-trace.ts';
 import { until, Value, type Observable } from './observable.ts';
 import type { Runtime } from './runtime.ts';
 import { searchPage, type Page, type SearchHit, type SearchOptions } from './search.ts';
+import { SendQueue } from './send-queue.ts';
 import { createSentMessage } from './sent-message.ts';
 import type { LocalKeys } from './session/crypto.ts';
 import { UnitOfWork } from './session/unit-of-work.ts';
@@ -173,13 +174,14 @@ export function createClientOn(
   });
   engine.attach(link);
 
+  const sends = new SendQueue({ store, bus, clock, pump: () => engine.outbox.pump() });
   const parts: ConversationParts = {
     store,
     bus,
     runtime,
     own: address,
     closing: closing.signal,
-    pump: () => engine.outbox.pump(),
+    sends,
     marked: () => engine.marked(),
     sentMessage: (id) =>
       createSentMessage(id, {
@@ -229,6 +231,7 @@ export function createClientOn(
     },
     close() {
       closed ??= (async () => {
+        sends.flush();
         closing.abort(new ClosedError());
         await engine.tellLast();
         link.stop();

@@ -54,7 +54,7 @@ export function readEnvelope(bytes: Uint8Array) {
     type: 'sequenced' as const,
     handle: handleFromBytes(handle),
     sequence,
-    ...(predecessor && { predecessor }),
     n,
+    ...(predecessor && { predecessor }),
   };
 }

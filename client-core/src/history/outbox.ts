@@ -96,6 +96,17 @@ export class OutboxStore {
     return this.#db.all(`SELECT * FROM outbox WHERE state = 'framed' AND epoch = ? ORDER BY n`, epoch).map(toFramed);
   }
 
+  /** How many rows are framed, and the lowest n of each epoch's, by epoch. */
+  window(): { readonly inAll: number; readonly lowest: ReadonlyMap<number, number> } {
+    const rows = this.#db.all(
+      `SELECT epoch, min(n) AS lowest, count(*) AS count FROM outbox WHERE state = 'framed' GROUP BY epoch`,
+    );
+    return {
+      inAll: rows.reduce((all, row) => all + integer(row, 'count'), 0),
+      lowest: new Map(rows.map((row) => [integer(row, 'epoch'), integer(row, 'lowest')])),
+    };
+  }
+
   framedRow(id: number): FramedRow | undefined {
     const row = this.#db.get(`SELECT * FROM outbox WHERE state = 'framed' AND id = ?`, id);
     return row && toFramed(row);

@@ -1,5 +1,6 @@
-import { IdentityKeyPair, PublicKey } from '@signalapp/libsignal-client';
+import { IdentityKeyPair, PublicKey, type PrivateKey } from '@signalapp/libsignal-client';
 import { isPublicKey } from '@waxwing/protocol';
+import type { LocalKeys } from './crypto.ts';
 import { native, unlessRefused } from './native.ts';
 
 /** A fresh identity whose public key is in the one form that device lists take. */
@@ -9,6 +10,19 @@ export function createIdentity(): { keyPair: Uint8Array; publicKey: Uint8Array }
     const publicKey = pair.publicKey.serialize();
     if (isPublicKey(publicKey)) return { keyPair: pair.serialize(), publicKey };
   }
+}
+
+type OwnIdentity = { readonly privateKey: PrivateKey; readonly publicKey: Uint8Array };
+const identities = new WeakMap<Uint8Array, OwnIdentity>();
+
+/** This device's identity, read once for as long as its bytes are kept: every message needs it. */
+export function ownIdentity({ identityKeyPair }: LocalKeys): OwnIdentity {
+  const known = identities.get(identityKeyPair);
+  if (known) return known;
+  const { privateKey, publicKey } = IdentityKeyPair.deserialize(native(identityKeyPair));
+  const read = { privateKey, publicKey: publicKey.serialize() };
+  identities.set(identityKeyPair, read);
+  return read;
 }
 
 export function signIdentity(keyPair: Uint8Array, message: Uint8Array): Uint8Array {

@@ -1,7 +1,6 @@
 import {
   CiphertextMessageType,
   ErrorCode,
-  IdentityKeyPair,
   KEMPublicKey,
   LibSignalErrorBase,
   PreKeyBundle,
@@ -32,7 +31,7 @@ import type {
   Peer,
   SessionStarted,
 } from './crypto.ts';
-import { isReduced } from './identity.ts';
+import { isReduced, ownIdentity } from './identity.ts';
 import { native, nativeAddress, unlessRefused } from './native.ts';
 import {
   boundedSessionRecord,
@@ -64,7 +63,7 @@ export function hasSession(local: LocalKeys, view: CryptoView, peer: Peer, nowMs
   const record = view.get('session', addressKey(peer.address));
   if (!record || !SessionRecord.deserialize(native(record)).hasCurrentState(new Date(nowMs))) return false;
   const between = sessionIdentities(record);
-  const own = IdentityKeyPair.deserialize(native(local.identityKeyPair)).publicKey.serialize();
+  const own = ownIdentity(local).publicKey;
   return between !== undefined && sameBytes(between.own, own) && sameBytes(between.peer, peer.identityKey);
 }
 

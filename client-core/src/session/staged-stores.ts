@@ -1,7 +1,6 @@
 import {
   Direction,
   IdentityChange,
-  IdentityKeyPair,
   IdentityKeyStore,
   KyberPreKeyStore,
   PreKeyRecord,
@@ -17,6 +16,7 @@ import {
 } from '@signalapp/libsignal-client';
 import { addressKey, sameBytes, sha256 } from '@waxwing/protocol';
 import type { LocalKeys, Peer } from './crypto.ts';
+import { ownIdentity } from './identity.ts';
 import { native } from './native.ts';
 import { boundedSessionRecord } from './session-record.ts';
 import type { StagedCall } from './staged-call.ts';
@@ -74,7 +74,7 @@ export class StagedIdentities extends IdentityKeyStore {
   }
 
   override getIdentityKey(): Promise<PrivateKey> {
-    return this.#call.run(() => IdentityKeyPair.deserialize(native(this.#local.identityKeyPair)).privateKey);
+    return this.#call.run(() => ownIdentity(this.#local).privateKey);
   }
 
   override getLocalRegistrationId(): Promise<number> {

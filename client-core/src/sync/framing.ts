@@ -109,15 +109,21 @@ export class Framing {
     return encodeSubmitBody({ change: false, visible, urgent: visible, recipients });
   }
 
+  /** Whether a list, or a session with a device, is missing that a frame for the peer needs. */
+  lacksKeys(peer: AccountId): boolean {
+    return this.accountsOf(peer).some((account) => this.#lacks(account));
+  }
+
   /** Sees to lists and, for devices without a session, bundles: what framing for both accounts needs from the network. */
   async prepare(peer: AccountId): Promise<Bundles | 'missing' | 'later'> {
+    return this.#contacts.fetchAllBundles(this.accountsOf(peer).filter((account) => this.#lacks(account)));
+  }
+
+  #lacks(account: AccountId): boolean {
     const { store } = this.#context;
-    const lacks = (account: AccountId) =>
-      !this.#contacts.list(account) ||
-      this.#contacts
-        .recipients(account)
-        .some(({ device }) => !this.#contacts.hasSession(store.crypto, { account, device }));
-    return this.#contacts.fetchAllBundles(this.accountsOf(peer).filter(lacks));
+    if (!this.#contacts.list(account)) return true;
+    const devices = this.#contacts.recipients(account);
+    return devices.some(({ device }) => !this.#contacts.hasSession(store.crypto, { account, device }));
   }
 
   /** The accounts of a conversation's submit: the peer and the own account, each once. */

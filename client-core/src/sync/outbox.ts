@@ -1,17 +1,15 @@
 import {
   errorRow,
-  frameHash,
   frameKinds,
   isErrorCode,
-  limits,
   type Accepted,
-  type AccountId,
   type MessageId,
   type Rejected,
   type Sequence,
 } from '@waxwing/protocol';
-import { isFramed, type FramedRow, type OutboxRow } from '../history/outbox.ts';
+import { isFramed, type FramedRow } from '../history/outbox.ts';
 import type { RelayLink, SubmitAnswer } from '../transport/relay-link.ts';
+import type { Bundles } from './bundles.ts';
 import type { Contacts } from './contacts.ts';
 import type { SyncContext } from './context.ts';
 import { Floors } from './floors.ts';
@@ -19,12 +17,14 @@ import { noteNoKeys, noteRefusal } from './refusal.ts';
 import type { Framing } from './framing.ts';
 import { Attempts } from './attempts.ts';
 import { Placing } from './placing.ts';
+import { QueuedFraming, type Waiting } from './queued-framing.ts';
 import { settle } from './settle.ts';
 import { tellFull, tellPlaced } from './told.ts';
 import { Underway } from './underway.ts';
-import { oldestUnanswered, room } from './window.ts';
+import { oldestUnanswered } from './window.ts';
 
 const RETRY_MS = 1_000;
+
 /**
  * The way out (I-9): rows are framed when connected and within the window, submitted, and resubmitted with the same
  * bytes until their outcome is known.
@@ -33,6 +33,7 @@ export class Outbox {
   readonly #context: SyncContext;
   readonly #contacts: Contacts;
   readonly #framing: Framing;
+  readonly #queued: QueuedFraming;
   readonly #attempts: Attempts;
   #link: RelayLink | undefined;
   readonly #underway: Underway;
@@ -48,6 +49,7 @@ export class Outbox {
     this.#context = context;
     this.#contacts = contacts;
     this.#framing = framing;
+    this.#queued = new QueuedFraming(context, contacts, framing);
     this.#attempts = new Attempts(context, contacts, framing, newId);
     this.#floors = new Floors(context);
     this.#underway = new Underway(context, () => this.pump());
@@ -150,10 +152,7 @@ export class Outbox {
       try {
         await this.#commitAccepted();
         this.#submitFramed();
-        for (const conversation of this.#context.store.outbox.waitingConversations()) {
-          await this.#frame(conversation);
-          await this.#commitAccepted();
-        }
+        await this.#frameWaiting();
       } catch (error) {
         tellFull(this.#context, error);
         this.#underway.wakeAfter(RETRY_MS);
@@ -163,10 +162,15 @@ export class Outbox {
 
   /** Submits what is framed and not under way, in the order of n. */
   #submitFramed(): void {
-    for (const row of this.#context.store.outbox.framed()) this.#submit(row);
+    const oldest = new Map<number, number>();
+    for (const row of this.#context.store.outbox.framed()) {
+      if (!oldest.has(row.epoch)) oldest.set(row.epoch, row.n);
+      this.#submit(row, oldest.get(row.epoch) ?? row.n);
+    }
   }
 
-  #submit(row: FramedRow): void {
+  /** `oldest`: the lowest n of its epoch without an outcome. */
+  #submit(row: FramedRow, oldest: number): void {
     const { store } = this.#context;
     const link = this.#link;
     if (link === undefined || this.#underway.has(row.id)) return;
@@ -174,7 +178,6 @@ export class Outbox {
     if (attempt === undefined) throw new TypeError('a framed message has no attempt');
     const { handle } = store.conversations.epochById(row.epoch);
     const floor = this.#floors.of(row.epoch);
-    const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);
     this.#underway.begin(row.id, row.attempt);
     void link
       .submit({ handle, n: row.n, attempt: row.attempt, oldest, body: attempt.body, ...(floor && { floor }) })
@@ -260,73 +263,32 @@ export class Outbox {
     }
   }
 
-  /** Frames as many queued rows of a conversation as the window has room for. */
-  async #frame(conversation: number): Promise<void> {
-    const { store, work, bus } = this.#context;
-    const peer = store.conversations.byId(conversation)?.peer;
-    if (peer === undefined || this.#windowRoom(peer) === 0 || this.#contacts.sendHold(peer)) return;
-    const bundles = await this.#framing.prepare(peer);
-    if (typeof bundles === 'string') {
-      this.#cannotPrepare(conversation, peer, bundles);
-      return;
+  /** Frames what is queued: first what needs nothing from the network, so that no keyserver that is slow keeps it waiting. */
+  async #frameWaiting(): Promise<void> {
+    const waiting = this.#queued.waiting();
+    const lacking = waiting.filter(({ peer }) => this.#framing.lacksKeys(peer));
+    await this.#frame(waiting.filter((one) => !lacking.includes(one)));
+    for (const one of lacking) {
+      await this.#commitAccepted();
+      const bundles = await this.#framing.prepare(one.peer);
+      if (typeof bundles === 'string') this.#cannotPrepare(one, bundles);
+      else await this.#frame([one], bundles);
     }
-    const framed = await work.run(async (overlay) => {
-      const epoch = this.#contacts.epoch(peer);
-      if (epoch === undefined) return () => 0;
-      const rows = store.outbox.queued(conversation, this.#windowRoom(peer));
-      const known = store.conversations.epochByHandle(epoch.handle);
-      const made: { row: OutboxRow; frame: Uint8Array; body: Uint8Array }[] = [];
-      const party = this.#framing.findOwnParty();
-      const head = known && party !== undefined ? store.frames.head(known.id, party) : 0;
-      const seen = this.#framing.seen(known?.id);
-      let prev = known && party !== undefined ? store.frames.frame(known.id, party, head)?.hash : undefined;
-      for (const row of rows) {
-        const content = {
-          messageId: row.messageId,
-          kind: frameKinds.content,
-          body: row.content,
-          sentAtMs: row.sentAtMs,
-        };
-        const place = { handle: epoch.handle, n: head + made.length + 1, prev, replaces: [], seen };
-        const frame = this.#framing.sequenced(place, content);
-        const body = await this.#framing.body(overlay, this.#framing.accountsOf(peer), frame, bundles, true);
-        if (body === undefined) break;
-        prev = frameHash(frame);
-        made.push({ row, frame, body });
-      }
-      return () => {
-        const { id } = store.conversations.ensureEpoch(conversation, epoch.number, epoch.handle);
-        for (const [index, { row, frame, body }] of made.entries()) {
-          const n = head + index + 1;
-          const hash = frameHash(frame);
-          store.outbox.frame(row.id, id, n, { attempt: 0, kind: frameKinds.content, frame, body });
-          store.frames.insertFrame(id, this.#framing.ownParty(), n, { hash, ciphertextHash: null, stands: null });
-        }
-        return made.length;
-      };
-    });
-    if (framed === 0) {
+  }
+
+  async #frame(waiting: readonly Waiting[], bundles?: Bundles): Promise<void> {
+    const { framed, lacking } = await this.#queued.frame(waiting, bundles);
+    for (const conversation of lacking) {
       noteNoKeys(this.#context, conversation);
       this.#underway.wakeAfter(RETRY_MS);
-      return;
     }
+    if (framed.length === 0) return;
     this.#again = true;
     this.#submitFramed();
-    bus.tell({ conversations: new Set([conversation]), inbox: false });
+    this.#context.bus.tell({ conversations: new Set(framed), inbox: false });
   }
 
-  #windowRoom(peer: AccountId): number {
-    const { store } = this.#context;
-    const unanswered = store.outbox.framed();
-    const handle = this.#contacts.epoch(peer)?.handle;
-    const epoch = handle && store.conversations.epochByHandle(handle);
-    const party = this.#framing.findOwnParty();
-    const next = epoch && party !== undefined ? store.frames.head(epoch.id, party) + 1 : 1;
-    const lowest = epoch && unanswered.find((row) => row.epoch === epoch.id)?.n;
-    return room({ perHandle: limits.windowPerHandle, inAll: limits.windowInAll }, unanswered.length, lowest, next);
-  }
-
-  #cannotPrepare(conversation: number, peer: AccountId, why: 'missing' | 'later'): void {
+  #cannotPrepare({ conversation, peer }: Waiting, why: 'missing' | 'later'): void {
     if (why === 'later') {
       noteNoKeys(this.#context, conversation);
       const restMs = Math.max(...this.#framing.accountsOf(peer).map((account) => this.#contacts.restMs(account)));

@@ -60,7 +60,8 @@ export function settle(
   const met = { sequence: accepted.sequence, ...(accepted.predecessor && { predecessor: accepted.predecessor }) };
   placing.place({ epoch, party, n, hash, ciphertextHash: null, met, ...(message && { message }) });
   store.answerable.keep(epoch, party, n, attempt.frame, accepted.serverTimeMs, clock.now());
-  for (const device of lacking(attempt, store.outbox.attempts(id))) store.repairs.owe(epoch, n, device);
+  const later = row.attempt > accepted.attempt ? store.outbox.attempts(id) : [];
+  for (const device of lacking(attempt, later)) store.repairs.owe(epoch, n, device);
   if (isContent || row.cancelling) store.outbox.remove(id);
   else store.outbox.fail(id, row.failure ?? 'cancelled');
   return true;
