@@ -37,8 +37,10 @@ export class Outbox {
   readonly #attempts: Attempts;
   #link: RelayLink | undefined;
   readonly #underway: Underway;
-  /** Refusals that are being seen to. */
+  /** Refusals that are being seen to, and keys. */
   readonly #settling = new Set<Promise<void>>();
+  /** Conversations whose keys are being seen to. */
+  readonly #preparing = new Set<number>();
   readonly #floors: Floors;
   #accepted: { row: FramedRow; accepted: Accepted }[] = [];
   #pumping: Promise<void> | undefined;
@@ -263,17 +265,31 @@ export class Outbox {
     }
   }
 
-  /** Frames what is queued: first what needs nothing from the network, so that no keyserver that is slow keeps it waiting. */
+  /** Frames what is queued. What needs keys from the network waits for them alone. */
   async #frameWaiting(): Promise<void> {
-    const waiting = this.#queued.waiting();
+    const waiting = this.#queued.waiting().filter(({ conversation }) => !this.#preparing.has(conversation));
     const lacking = waiting.filter(({ peer }) => this.#framing.lacksKeys(peer));
+    for (const one of lacking) this.#prepare(one);
     await this.#frame(waiting.filter((one) => !lacking.includes(one)));
-    for (const one of lacking) {
-      await this.#commitAccepted();
-      const bundles = await this.#framing.prepare(one.peer);
-      if (typeof bundles === 'string') this.#cannotPrepare(one, bundles);
-      else await this.#frame([one], bundles);
-    }
+  }
+
+  /** Sees to the keys for a conversation, beside all else, and then frames what it has queued. */
+  #prepare(one: Waiting): void {
+    this.#preparing.add(one.conversation);
+    const prepared = this.#framing
+      .prepare(one.peer)
+      .then((bundles) =>
+        typeof bundles === 'string' ? this.#cannotPrepare(one, bundles) : this.#frame([one], bundles),
+      )
+      .catch((error: unknown) => {
+        tellFull(this.#context, error);
+        this.#underway.wakeAfter(RETRY_MS);
+      })
+      .finally(() => {
+        this.#preparing.delete(one.conversation);
+        this.#settling.delete(prepared);
+      });
+    this.#settling.add(prepared);
   }
 
   async #frame(waiting: readonly Waiting[], bundles?: Bundles): Promise<void> {
@@ -283,7 +299,7 @@ export class Outbox {
       this.#underway.wakeAfter(RETRY_MS);
     }
     if (framed.length === 0) return;
-    this.#again = true;
+    this.pump();
     this.#submitFramed();
     this.#context.bus.tell({ conversations: new Set(framed), inbox: false });
   }

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { limits } from '@waxwing/protocol';
+import { acquainted, say, shown, talk } from '../support/client-talk.ts';
+import { createClientWorld, type ClientWorld, type TestClient } from '../support/client-world.ts';
+
+let world: ClientWorld;
+let alice: TestClient;
+let bob: TestClient;
+let commits: number;
+
+beforeEach(async () => {
+  world = await createClientWorld();
+  [alice, bob] = await acquainted(world);
+  await world.reopen(alice, (store) => ({
+    ...store,
+    transaction(work, durability) {
+      commits += 1;
+      return store.transaction(work, durability);
+    },
+  }));
+  commits = 0;
+});
+afterEach(() => world.close());
+
+const texts = (count: number): string[] => Array.from({ length: count }, (_text, index) => `number ${index}`);
+
+describe('messages that are sent in one turn', () => {
+  test('share a commit, and keep their order', async () => {
+    const conversation = await talk(world, alice, bob);
+    await Promise.all(texts(20).map((text) => conversation.send({ text })));
+    expect(commits).toBe(1);
+    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', ...texts(20).map((text) => `${text}?`)]);
+  });
+
+  test('are refused one by one: where the id is that of another, that one alone', async () => {
+    const conversation = await talk(world, alice, bob);
+    const sent = await Promise.allSettled([
+      conversation.send({ text: 'a' }, { id: 'one' }),
+      conversation.send({ text: 'b' }, { id: 'one' }),
+      conversation.send({ text: 'a' }, { id: 'one' }),
+      conversation.send({ text: 'c' }, { id: 'two' }),
+    ]);
+    expect(sent.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(sent[1]).toMatchObject({ reason: { code: 'id_taken' } });
+    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'a?', 'c?']);
+  });
+
+  test('are all kept where the client is closed in that turn', async () => {
+    const conversation = await talk(world, alice, bob);
+    const sent = Promise.all(texts(3).map((text) => conversation.send({ text })));
+    const closed = alice.client.close();
+    await sent;
+    await world.wait(closed);
+    await world.reopen(alice);
+    expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', ...texts(3).map((text) => `${text}?`)]);
+  });
+});
+
+describe('messages to several', () => {
+  test('go as far as the window of all conversations, and then when an answer makes room', async () => {
+    const others = [bob];
+    while (others.length * limits.windowPerHandle <= limits.windowInAll) others.push(await world.create());
+    const conversations = await Promise.all(others.map((other) => talk(world, alice, other)));
+    await world.connect(alice);
+    await world.settle();
+    alice.link.ups.length = 0;
+    alice.link.down = (down) => (down.type === 'accepted' ? [] : [down]);
+    const sending = conversations.flatMap((conversation) => texts(20).map((text) => conversation.send({ text })));
+    const sent = await Promise.all(sending);
+    await world.settle();
+    const submits = () => alice.link.ups.filter(({ type }) => type === 'submit').length;
+    await world.until(() => submits() >= limits.windowInAll);
+    await world.settle();
+    expect(submits()).toBe(limits.windowInAll);
+    alice.link.down = (down) => [down];
+    alice.link.cut();
+    await world.wait(Promise.all(sent.map((message) => message.reached('sent'))));
+  });
+
+  test('do not wait for one whose keys the keyserver does not give out', async () => {
+    const carol = await world.create();
+    const [toCarol, toBob] = [await talk(world, alice, carol), await talk(world, alice, bob)];
+    await world.connect(alice);
+    let giveOut = (): void => undefined;
+    const kept = new Promise<void>((resolve) => (giveOut = resolve));
+    alice.http = async (request, send) => {
+      if (request.url.endsWith('/v1/bundles')) await kept;
+      return send(request);
+    };
+    const [first, second] = await Promise.all([toCarol.send({ text: 'first' }), toBob.send({ text: 'second' })]);
+    await world.wait(second.reached('sent'));
+    expect(first.status.getSnapshot().state).toBe('queued');
+    giveOut();
+    await world.wait(first.reached('sent'));
+  });
+});
+
+test('what is queued while nobody can be reached goes when somebody can', async () => {
+  const sent = await say(world, alice, bob, 'later');
+  expect(sent.status.getSnapshot().state).toBe('queued');
+  await world.connect(alice);
+  await world.wait(sent.reached('delivered'));
+  expect(await shown(world, bob, alice)).toEqual(['hi', 'ho', 'later']);
+});
