@@ -62,7 +62,10 @@ describe('messages to several', () => {
     while (others.length * limits.windowPerHandle <= limits.windowInAll) others.push(await world.create());
     const conversations = await Promise.all(others.map((other) => talk(world, alice, other)));
     await world.connect(alice);
-    await world.settle();
+    const first = await Promise.all(
+      conversations.map((conversation) => conversation.send({ text: 'so keys are there' })),
+    );
+    await world.wait(Promise.all(first.map((message) => message.reached('sent'))));
     alice.link.ups.length = 0;
     alice.link.down = (down) => (down.type === 'accepted' ? [] : [down]);
     const sending = conversations.flatMap((conversation) => texts(20).map((text) => conversation.send({ text })));
@@ -77,18 +80,25 @@ describe('messages to several', () => {
     await world.wait(Promise.all(sent.map((message) => message.reached('sent'))));
   });
 
-  test('do not wait for one whose keys the keyserver does not give out', async () => {
+  test('do not wait for one whose keys the keyserver does not give out, which is asked once', async () => {
     const carol = await world.create();
     const [toCarol, toBob] = [await talk(world, alice, carol), await talk(world, alice, bob)];
     await world.connect(alice);
+    let asked = 0;
     let giveOut = (): void => undefined;
     const kept = new Promise<void>((resolve) => (giveOut = resolve));
     alice.http = async (request, send) => {
-      if (request.url.endsWith('/v1/bundles')) await kept;
+      if (request.url.endsWith('/v1/bundles')) {
+        asked += 1;
+        await kept;
+      }
       return send(request);
     };
     const [first, second] = await Promise.all([toCarol.send({ text: 'first' }), toBob.send({ text: 'second' })]);
     await world.wait(second.reached('sent'));
+    await toCarol.send({ text: 'third' });
+    await world.settle();
+    expect(asked).toBe(1);
     expect(first.status.getSnapshot().state).toBe('queued');
     giveOut();
     await world.wait(first.reached('sent'));
