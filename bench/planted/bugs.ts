@@ -170,8 +170,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a submit names itself as the oldest without an outcome',
     file: `${client}/sync/outbox.ts`,
-    find: 'const oldest = oldestUnanswered(store.outbox.framedIn(row.epoch), row.n);\n    this.#underway',
-    put: 'const oldest = row.n;\n    this.#underway',
+    find: 'this.#submit(row, oldest.get(row.epoch) ?? row.n);',
+    put: 'this.#submit(row, row.n);',
   },
   {
     name: 'the window has no end',
@@ -299,9 +299,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a frame is submitted that a power cut may undo',
-    file: `${client}/sync/outbox.ts`,
-    find: 'return made.length;\n      };\n    });',
-    put: 'return made.length;\n      };\n    }, { synced: false });',
+    file: `${client}/sync/queued-framing.ts`,
+    find: 'return all;\n      };\n    });',
+    put: 'return all;\n      };\n    }, { synced: false });',
   },
   {
     name: 'mail is acked that a power cut may undo',

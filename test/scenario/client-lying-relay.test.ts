@@ -55,6 +55,16 @@ describe('a relay that', () => {
     expect(alerts(bob)).toEqual([]);
   });
 
+  test('gives one the n of another that comes with it is found out: no ciphertext is taken for a copy by its n alone', async () => {
+    bob.link.offline = true;
+    bob.link.cut();
+    await sayAll(world, alice, bob, 'second', 'third');
+    bob.link.down = changeSequenced((envelope) => ({ ...envelope, n: 2 }), 3);
+    bob.link.offline = false;
+    await world.run(5_000);
+    expect(alerts(bob)).toEqual(['frame refused: n']);
+  });
+
   test('drops one and closes the gap in the numbers is found out by the next message', async () => {
     const closeGap = renumber({ 3: 3, 4: 4 });
     bob.link.down = (down) => (deliversN(down, 2) ? [] : closeGap(down));
