@@ -22,6 +22,7 @@ import { addDeviceListRoutes } from './routes/device-lists.ts';
 import { addDiscoveryRoutes } from './routes/discovery.ts';
 import { addPrekeyRoutes } from './routes/prekeys.ts';
 import { addUsernameRoutes } from './routes/usernames.ts';
+import { compileSchemas } from './schema-compiler.ts';
 import { createCheckTicket, type CheckTicket } from './tickets/check-ticket.ts';
 import { createTicketKeys } from './tickets/ticket-keys.ts';
 
@@ -96,6 +97,7 @@ function createApp(log: FastifyBaseLogger, config: KeyserverConfig): FastifyInst
     exposeHeadRoutes: false,
     return503OnClosing: false,
     trustProxy: config.trustProxy ? [...config.trustProxy] : false,
+    schemaController: { compilersFactory: { buildValidator: compileSchemas } },
     // Nothing is bent to fit: a wrong type or an unknown field is refused.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
     clientErrorHandler: answerClientError,
