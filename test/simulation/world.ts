@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { limits } from '@waxwing/protocol';
 import type { Client, Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
+import { makeFolder } from '../kit/src/folder.ts';
 import { createManualRuntime } from '../kit/src/manual-runtime.ts';
 import { createVirtualTime } from '../kit/src/virtual-time.ts';
 import { createAcknowledged } from './acknowledged.ts';
@@ -41,8 +41,6 @@ export type Outcome = {
   readonly trace: readonly string[];
 };
 
-/** Memory where there is some: a commit costs no disk. */
-const folderRoot = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** How long a calm network may need until all is said and heard. */
 const CALM_MS = 300_000;
 const ALONE_MS = 60_000;
@@ -60,7 +58,7 @@ export async function simulate(plan: Plan, o: { readonly keepTrace?: boolean } =
   const runtime = createManualRuntime({ seed: `world ${seed}` });
   const random = createRandom(`faults ${seed}`);
   const trace = createTrace(() => runtime.elapsedMs(), o.keepTrace ?? false);
-  const folder = mkdtempSync(join(folderRoot, 'waxwing-simulation-'));
+  const folder = makeFolder('waxwing-simulation-');
   const violations: string[] = [];
   const fired = new Set<string>();
   const fire = (fault: string): void => void fired.add(fault);

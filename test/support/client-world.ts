@@ -1,5 +1,4 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMemoryStorage, type MemoryStorage } from '@waxwing/storage';
 import {
@@ -18,6 +17,7 @@ import { Generations } from '../../client-core/src/history/generations.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
+import { makeFolder } from '../kit/src/folder.ts';
 import { inProcessGateway, inProcessKeyserver } from '../kit/src/in-process-server.ts';
 import { createManualRuntime, seededBytes, type ManualRuntime } from '../kit/src/manual-runtime.ts';
 import { createVirtualTime } from '../kit/src/virtual-time.ts';
@@ -82,7 +82,7 @@ const ONE_TIME_KEYS = 25;
 export async function createClientWorld(o: { seed?: number } = {}): Promise<ClientWorld> {
   const runtime = createManualRuntime({ seed: o.seed ?? 1 });
   const { settle, run, until, wait, counted, later } = createVirtualTime(runtime);
-  const folder = mkdtempSync(join(tmpdir(), 'waxwing-world-'));
+  const folder = makeFolder('waxwing-world-');
   const devices: TestClient[] = [];
   let storage = createMemoryStorage({ runtime });
   let gateway = makeGateway();
@@ -204,6 +204,7 @@ export async function createClientWorld(o: { seed?: number } = {}): Promise<Clie
       for (const device of devices) await wait(device.client.close());
       await wait(gateway.close());
       await keyserver.close();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@waxwing/client-core';
 import type { Runtime } from '@waxwing/protocol';
 import { createTestDevice, type DeviceParts, type TestDevice } from './device.ts';
+import { makeFolder } from './folder.ts';
 import { createManualRuntime } from './manual-runtime.ts';
 import { createTestServer, type TestServer } from './server.ts';
 import { createVirtualTime } from './virtual-time.ts';
@@ -62,7 +62,7 @@ export async function createTestWorld(options: WorldOptions = {}): Promise<TestW
   const startsAtMs = options.startsAt?.getTime();
   const runtime = createManualRuntime({ seed, ...(startsAtMs !== undefined && { nowMs: startsAtMs }) });
   const time = createVirtualTime(runtime);
-  const folder = mkdtempSync(join(tmpdir(), 'waxwing-world-'));
+  const folder = makeFolder('waxwing-world-');
   const devices = new Map<string, DeviceParts>();
   const cutAll = (): void => devices.forEach(({ device }) => device.network.cut());
   const server = await createTestServer({ url: URL_OF_THE_SERVER, runtime, cutAll });
