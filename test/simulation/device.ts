@@ -1,4 +1,3 @@
-import { copyFileSync, existsSync } from 'node:fs';
 import { parseDeviceId } from '@waxwing/protocol';
 import type { Client, ClientEvent, Crypto, HttpRequest, Runtime } from '@waxwing/client-core';
 import { createClient } from '@waxwing/client-core';
@@ -7,6 +6,7 @@ import { Generations } from '../../client-core/src/history/generations.ts';
 import { openStore, type Store } from '../../client-core/src/history/store.ts';
 import { createKeyserverClient, deviceTokens } from '../../client-core/src/transport/keyserver-client.ts';
 import type { ManualRuntime } from '../kit/src/manual-runtime.ts';
+import { createImager, type DiskImage } from './disk-image.ts';
 import type { Liar } from './liars/liar.ts';
 import type { Listings } from './listings.ts';
 import type { Link } from './network.ts';
@@ -76,8 +76,9 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
   let client: Client | undefined;
   let store: Store | undefined;
   let opened: Store | undefined;
-  /** A copy as of the last commit that waited for the disk, while there are later ones that did not. */
-  let synced: string | undefined;
+  const imager = createImager();
+  /** The disk as of the last commit that waited for it, while there are later ones that did not. */
+  let synced: DiskImage | undefined;
   const events: ClientEvent[] = [];
   const { randomBytes } = { randomBytes: o.random.bytes };
 
@@ -219,15 +220,7 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
 
   /** Before the first commit that does not wait for the disk: what a power cut would leave from now on. */
   function keepSynced(): void {
-    synced ??= copy();
-  }
-
-  function copy(): string {
-    copies += 1;
-    const next = `${o.path}.${copies}`;
-    copyFileSync(path, next);
-    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${next}-wal`);
-    return next;
+    synced ??= imager.take(path);
   }
 
   /** What the disk holds goes on under another name, as another process would find it; after a power cut, what was synced. */
@@ -238,7 +231,9 @@ export async function createDevice(o: DeviceParts): Promise<SimulatedDevice> {
       o.fired('power cut');
       o.trace.line(`${o.name} had no power`);
     }
-    const next = cut ?? copy();
+    copies += 1;
+    const next = `${o.path}.${copies}`;
+    (cut ?? imager.take(path)).writeTo(next);
     opened?.close();
     synced = undefined;
     path = next;

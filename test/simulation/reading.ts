@@ -4,6 +4,7 @@ import { reaches } from '../../client-core/src/sync/reach.ts';
 import { shown } from './checker.ts';
 import { Crashed, type SimulatedDevice } from './device.ts';
 import type { Random } from './random.ts';
+import { shownList } from './shown-list.ts';
 import type { Trace } from './trace.ts';
 
 /** How often a message that comes is looked at, how soon, and how often only it and what is before it. */
@@ -42,7 +43,9 @@ export function createReading(o: {
       const conversation = await client.conversation(id);
       if (device.client !== client) return;
       const peer = people.find(({ account }) => account === conversation.peer);
-      const rows = peer ? shown(device, peer).rows : [];
+      const { store } = device;
+      const held = store?.conversations.byPeer(conversation.peer);
+      const rows = store && held ? shownList(store, held.id) : [];
       const end = upTo === undefined ? rows.length : rows.findIndex(({ messageId }) => messageId === upTo) + 1;
       const seen = rows.slice(0, end).flatMap(({ own, messageId }) => (own ? [] : [messageId]));
       for (const messageId of seen) marked.get(device.name)?.add(messageId);
