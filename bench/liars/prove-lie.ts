@@ -1,4 +1,4 @@
-import { runSeeds } from '../simulation/workers.ts';
+import { runSeeds, seedsFrom } from '../simulation/workers.ts';
 import type { SeedReport } from '../simulation/worker.ts';
 
 export type LieReport = {
@@ -7,6 +7,8 @@ export type LieReport = {
   readonly ok: boolean;
   /** Runs in which it was told, and how often in all. */
   readonly runs: number;
+  /** The seeds that were tried. */
+  readonly seeds: { readonly first: number; readonly last: number };
   readonly lies: number;
   /** How many messages stood how, at the end. */
   readonly verdicts: Readonly<Record<string, number>>;
@@ -24,14 +26,14 @@ const SHOWN = 5;
 
 export async function proveLie(
   lie: string,
-  o: { readonly runs: number; readonly workers: number },
+  o: { readonly runs: number; readonly first: number; readonly workers: number },
 ): Promise<LieReport> {
   const began = performance.now();
   const told: SeedReport[] = [];
   let tried = 0;
   while (told.length < o.runs && tried < o.runs * TRIES) {
     const count = o.runs - told.length;
-    await runSeeds({ first: tried + 1, count, workers: o.workers, times: 1, kind: lie }, (report) => {
+    await runSeeds({ workers: o.workers, times: 1, kind: lie }, seedsFrom(o.first + tried, count), (report) => {
       if (report.lies > 0 || report.violations.length > 0) told.push(report);
     });
     tried += count;
@@ -49,6 +51,7 @@ export async function proveLie(
     lie,
     ok: violated.length === 0 && told.length >= o.runs,
     runs: told.length,
+    seeds: { first: o.first, last: o.first + tried - 1 },
     lies: told.reduce((sum, report) => sum + report.lies, 0),
     verdicts,
     unharmedRuns: told.filter(isUnharmed).length,

@@ -1,12 +1,12 @@
 /**
- * `npm run proof:simulation [-- SEEDS FIRST WORKERS TIMES KIND]`: runs so many seeds (5,000) from the first (1), each twice, in two
- * processes; each must hold what was promised, and give the same trace both times. Prints a JSON line for each seed that
+ * `npm run proof:simulation [-- SEEDS FIRST WORKERS TIMES KIND]`: runs so many seeds (5,000) from the first (1), each twice, in
+ * processes of its own (2); each must hold what was promised, and give the same trace both times. Prints a JSON line for each seed that
  * does not, then one with the counts; exit code 0 if there was none and every fault fired in at least 5 % of the seeds.
  * How far it is goes to the error output.
  */
 import { faults } from '../../test/simulation/plan.ts';
 import type { SeedReport } from './worker.ts';
-import { runSeeds } from './workers.ts';
+import { runSeeds, seedsFrom } from './workers.ts';
 
 const [seeds = 5_000, first = 1, workers = 2, times = 2] = process.argv.slice(2, 6).map(Number);
 const [kind = 'faults'] = process.argv.slice(6);
@@ -37,7 +37,7 @@ function take(report: SeedReport): void {
   if (ran % SEEDS_PER_WORD === 0) process.stderr.write(`${ran} of ${seeds} seeds, ${failed.length} failed\n`);
 }
 
-await runSeeds({ first, count: seeds, workers, times, kind }, take);
+await runSeeds({ workers, times, kind }, seedsFrom(first, seeds), take);
 /** A crash may be that of the machine: what did not wait for the disk is gone with it. */
 const counted = kind === 'faults' ? [...faults, 'power cut', 'arrival behind the end'] : [...fired.keys()];
 const shares = Object.fromEntries(counted.map((fault) => [fault, Math.round((countOf(fault) / ran) * 1_000) / 10]));
@@ -46,6 +46,7 @@ process.stdout.write(
   `${JSON.stringify({
     proof: 'simulation',
     ok: failed.length === 0 && rare.length === 0 && ran === seeds,
+    first,
     seeds: ran,
     realSeeds: real,
     messages: said,

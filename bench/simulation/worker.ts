@@ -1,7 +1,8 @@
 /**
- * One process of the simulation proofs: `worker.ts FROM TO STEP TIMES KIND`. Runs each seed of a kind of plan so often and prints a JSON line
- * for each.
+ * One process of the simulation proofs: `worker.ts TIMES KIND`. Runs each seed that it reads, one a line, so often in this kind
+ * of plan, and prints a JSON line for each.
  */
+import { createInterface } from 'node:readline';
 import { planOf } from '../../test/simulation/plan.ts';
 import { simulate, type Outcome } from '../../test/simulation/world.ts';
 
@@ -13,12 +14,12 @@ export type SeedReport = Pick<Outcome, 'said' | 'filled' | 'violations' | 'lies'
   readonly traceHashes: readonly string[];
 };
 
-const [from = 1, to = 1, step = 1, times = 2] = process.argv.slice(2, 6).map(Number);
-const [kind = 'faults'] = process.argv.slice(6);
-for (let seed = from; seed <= to; seed += step) {
+const [times = '2', kind = 'faults'] = process.argv.slice(2);
+for await (const line of createInterface({ input: process.stdin })) {
+  const seed = Number(line);
   const plan = planOf(kind, seed);
   const runs = [await simulate(plan)];
-  while (runs.length < times) runs.push(await simulate(plan));
+  while (runs.length < Number(times)) runs.push(await simulate(plan));
   const [run] = runs;
   if (run === undefined) throw new RangeError('at least once');
   const { said, filled, violations, lies, verdicts } = run;

@@ -2,29 +2,47 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { SeedReport } from './worker.ts';
 
-export type Seeds = {
-  readonly first: number;
-  readonly count: number;
+export type Runs = {
   readonly workers: number;
-  /** How often each is run. */
+  /** How often each seed is run. */
   readonly times: number;
   /** Which kind of plan: `faults`, `honest`, or a lie. */
   readonly kind: string;
 };
 
-/** Runs seeds in processes of their own: each has every so many-th, so that all have a like share of the slow ones. */
-export async function runSeeds(o: Seeds, took: (report: SeedReport) => void): Promise<void> {
+/** So many seeds from the first, one at each call. */
+export function seedsFrom(first: number, count: number): () => number | undefined {
+  let next = first;
+  return () => (next < first + count ? next++ : undefined);
+}
+
+/** Runs seeds in processes of their own, each of which takes another whenever it is done with one, until there is none. */
+export async function runSeeds(
+  o: Runs,
+  next: () => number | undefined,
+  took: (report: SeedReport) => void,
+): Promise<void> {
   const script = new URL('./worker.ts', import.meta.url).pathname;
-  const run = (index: number): Promise<void> => {
-    const args = [o.first + index, o.first + o.count - 1, o.workers, o.times].map(String);
-    const child = spawn(process.execPath, [...process.execArgv, script, ...args, o.kind], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+  const run = (): Promise<void> => {
+    const child = spawn(process.execPath, [...process.execArgv, script, String(o.times), o.kind], {
+      stdio: ['pipe', 'pipe', 'inherit'],
     });
-    createInterface({ input: child.stdout }).on('line', (line) => took(JSON.parse(line) as SeedReport));
+    const give = (): void => {
+      const seed = next();
+      if (seed === undefined) child.stdin.end();
+      else child.stdin.write(`${seed}\n`);
+    };
+    // A process that is gone is told of by how it ended.
+    child.stdin.on('error', () => undefined);
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      took(JSON.parse(line) as SeedReport);
+      give();
+    });
+    give();
     return new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
     });
   };
-  await Promise.all(Array.from({ length: o.workers }, (_, index) => run(index)));
+  await Promise.all(Array.from({ length: o.workers }, run));
 }
