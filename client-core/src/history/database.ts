@@ -12,7 +12,9 @@ import { hasLog, PAGE_BYTES, readFirstPage } from './first-page.ts';
 import { Memo } from './memo.ts';
 
 export type Value = string | number | Uint8Array | null;
+type Binding = string | number | Uint8Array<ArrayBuffer> | null;
 export type Row = Readonly<Record<string, unknown>>;
+type Statement = ReturnType<Database['prepare']>;
 /** Whether a commit waits for the disk. */
 export type Durability = { readonly synced: boolean };
 
@@ -33,6 +35,7 @@ export class Db {
   readonly #database: Database;
   readonly #file: string | undefined;
   readonly #memos: { clear(): void }[] = [];
+  readonly #statements = new Map<string, Statement>();
   #open = true;
 
   private constructor(database: Database, file: string | undefined) {
@@ -83,23 +86,24 @@ export class Db {
   }
 
   run(sql: string, ...values: readonly Value[]): number {
-    return guard(() => this.#database.prepare(sql).run(values.map(toBinding)).changes);
+    return guard(() => this.#statement(sql).run(values.map(toBinding)).changes);
   }
 
   get(sql: string, ...values: readonly Value[]): Row | undefined {
-    return guard(() =>
-      this.#database
-        .prepare(sql)
-        .get<Record<string, string | number | Uint8Array<ArrayBuffer> | null>>(values.map(toBinding)),
-    );
+    return guard(() => this.#statement(sql).get<Record<string, Binding>>(values.map(toBinding)));
   }
 
   all(sql: string, ...values: readonly Value[]): Row[] {
-    return guard(() =>
-      this.#database
-        .prepare(sql)
-        .all<Record<string, string | number | Uint8Array<ArrayBuffer> | null>>(values.map(toBinding)),
-    );
+    return guard(() => this.#statement(sql).all<Record<string, Binding>>(values.map(toBinding)));
+  }
+
+  /** Prepared once. The package keeps statements too, under a text that it makes anew for each call. */
+  #statement(sql: string): Statement {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const made = this.#database.prepare(sql);
+    this.#statements.set(sql, made);
+    return made;
   }
 
   /**
@@ -224,7 +228,7 @@ function identityOf(path: string): string | undefined {
   return stat && `${stat.dev}:${stat.ino}`;
 }
 
-function toBinding(value: Value): string | number | Uint8Array<ArrayBuffer> | null {
+function toBinding(value: Value): Binding {
   if (!(value instanceof Uint8Array)) return value;
   return isOwnBuffer(value) ? value : new Uint8Array(value);
 }
