@@ -1,9 +1,10 @@
-import { createHmac, createPrivateKey, sign, type KeyObject } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { IdentityKeyPair, KEMKeyPair, PrivateKey } from '@signalapp/libsignal-client';
 import { addressKey, decodeSubmitBody, isPublicKey, type DeviceAddress, type RandomBytes } from '@waxwing/protocol';
 import type { Crypto } from '@waxwing/client-core';
 import { createLibsignalCrypto } from '../../client-core/src/session/libsignal-crypto.ts';
 import { agree } from '../../client-core/src/session/identity.ts';
+import { add, contains, highest, type Ranges } from '../../client-core/src/sync/ranges.ts';
 import type { CryptoChange, CryptoView, LocalKeys, Peer } from '../../client-core/src/session/crypto.ts';
 
 /** Skipped keys that a session remembers, as libsignal's. */
@@ -18,7 +19,7 @@ type Session = {
   /** The identity keys that it is between. */
   readonly between: string;
   next: number;
-  read: number[];
+  read: Ranges;
   /** The prekeys that its first messages name, until the peer has answered. */
   pending?: { readonly oneTime?: number; readonly kyber: number; readonly base: string };
 };
@@ -95,6 +96,7 @@ export function createTestCrypto(random: RandomBytes): Crypto {
 
   return {
     ...real,
+    createAuthKeys: () => quickAuthKeys(random(32)),
     signToken: quickSignToken(),
     createIdentity: () => seededIdentity(random),
     createOneTimeKeys(local, firstId, count) {
@@ -194,9 +196,9 @@ export function createTestCrypto(random: RandomBytes): Crypto {
         else changes.push({ kind: 'used_base_key', key: `${pending.kyber}.${pending.base}`, bytes: Uint8Array.of(1) });
         session = { id: message.session, between: between(local, peer), next: 1, read: [] };
       }
-      const newest = session.read.at(-1) ?? 0;
-      if (session.read.includes(message.counter) || message.counter < newest - SKIPPED) return failed('duplicate');
-      session.read = [...session.read, message.counter].sort((a, b) => a - b);
+      const { counter } = message;
+      if (contains(session.read, counter) || counter < highest(session.read) - SKIPPED) return failed('duplicate');
+      session.read = add(session.read, { from: counter, to: counter });
       delete session.pending;
       const others = [sessions.current, ...sessions.archived].filter((one) => one && one.id !== session.id);
       const archived = others.filter((one) => one !== undefined).slice(0, ARCHIVED);
@@ -222,14 +224,24 @@ function seededIdentity(random: RandomBytes): ReturnType<Crypto['createIdentity'
 
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
+function quickKey(seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' });
+}
+
+/** The keys that the real crypto makes of these random bytes. */
+function quickAuthKeys(seed: Uint8Array): ReturnType<Crypto['createAuthKeys']> {
+  const spki = createPublicKey(quickKey(seed)).export({ format: 'der', type: 'spki' });
+  const publicKey = Uint8Array.from(spki.subarray(-32));
+  return { publicKey, secretKey: Uint8Array.from([...seed, ...publicKey]) };
+}
+
 /** Tokens as the real crypto signs them, bit for bit, by the quicker Ed25519 of this runtime. */
 function quickSignToken(): Crypto['signToken'] {
   const keys = new Map<string, KeyObject>();
   return (secretKey, message) => {
     const seed = Buffer.from(secretKey.subarray(0, 32));
     const name = seed.toString('hex');
-    const key =
-      keys.get(name) ?? createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' });
+    const key = keys.get(name) ?? quickKey(seed);
     keys.set(name, key);
     return sign(null, message, key);
   };
@@ -280,6 +292,7 @@ export function withFewKeys(crypto: Crypto, random: RandomBytes): Crypto {
   return {
     ...crypto,
     createIdentity: () => seededIdentity(random),
+    createAuthKeys: () => quickAuthKeys(random(32)),
     signToken: quickSignToken(),
     createOneTimeKeys: (local, firstId, count, nowMs) =>
       crypto.createOneTimeKeys(local, firstId, Math.min(count, 24), nowMs),
