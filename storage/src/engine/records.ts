@@ -71,7 +71,7 @@ export type SeenKey = { readonly device: DeviceKey; readonly sender: DeviceKey; 
 export type Records = {
   readonly counters: Table<Handle, Counter>;
   readonly memories: Table<MemoryKey, SenderMemory>;
-  readonly entries: Table<EntryKey, HeldEntry>;
+  readonly entries: Omit<Table<EntryKey, HeldEntry>, 'delete'>;
   readonly mailboxes: Table<DeviceKey, Mailbox>;
   readonly shares: Table<ShareKey, Share>;
   /** When a mailbox took a direct message. */

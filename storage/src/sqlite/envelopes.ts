@@ -24,7 +24,7 @@ export type Envelopes = {
   /** Deletes at once what is little, and leaves the rest as garbage. */
   deleteUpTo(device: DeviceKey, upTo: number): void;
   /** The device's mailbox is in its table. */
-  insert(device: DeviceKey, row: MailboxRow): void;
+  insert(device: DeviceKey, rows: readonly MailboxRow[]): void;
   /** Whether the transaction became durable. */
   ended(durable: boolean): void;
 
@@ -110,14 +110,17 @@ export function createEnvelopes(db: Db): Envelopes {
       if (box === undefined) return;
       if (removeSome.run(box, 0, box, upTo).changes >= DELETED_AT_ONCE) addGarbage.run(box, upTo);
     },
-    insert(device, row) {
+    insert(device, rows) {
+      if (rows.length === 0) return;
       const box = boxFor(device);
       if (box === undefined) throw new Error('a mailbox is written before its envelopes');
-      const { number, sender, committedMs, envelope } = row;
-      const place = shared.get(envelope);
-      const sharedId = place ? idOf(place, row) : null;
-      const inline = place ? null : envelope;
-      insert.run(box, number, uuidToBytes(sender), committedMs, envelope.length, inline, sharedId);
+      for (const row of rows) {
+        const { number, sender, committedMs, envelope } = row;
+        const place = shared.get(envelope);
+        const sharedId = place ? idOf(place, row) : null;
+        const inline = place ? null : envelope;
+        insert.run(box, number, uuidToBytes(sender), committedMs, envelope.length, inline, sharedId);
+      }
     },
     ended(durable) {
       if (!durable) for (const place of begun) delete place.id;

@@ -1,8 +1,11 @@
-/** How to take back what was changed in memory since it was last durable. */
+/** A place in memory whose state can be put back. */
+export type Place<Before> = { restore(before: Before): void };
+
+/** What was changed in memory since it was last durable, and how it was before. */
 export type Journal = {
-  /** Remembers how to take one change back. */
-  note(undo: () => void): void;
-  /** A place to take changes back to. */
+  /** The place is about to change, or has changed, and was so. */
+  note<Before>(place: Place<Before>, before: Before): void;
+  /** A point to take changes back to. */
   readonly mark: number;
   /** Takes back what was changed since the mark, newest first. */
   undoTo(mark: number): void;
@@ -11,17 +14,23 @@ export type Journal = {
 };
 
 export function createJournal(): Journal {
-  const undos: (() => void)[] = [];
+  // Two arrays and no closure per change: several changes are noted for each message.
+  const places: Place<unknown>[] = [];
+  const befores: unknown[] = [];
   return {
-    note: (undo) => void undos.push(undo),
+    note(place, before) {
+      places.push(place);
+      befores.push(before);
+    },
     get mark() {
-      return undos.length;
+      return places.length;
     },
     undoTo(mark) {
-      while (undos.length > mark) undos.pop()?.();
+      while (places.length > mark) places.pop()?.restore(befores.pop());
     },
     clear() {
-      undos.length = 0;
+      places.length = 0;
+      befores.length = 0;
     },
   };
 }

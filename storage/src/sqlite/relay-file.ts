@@ -15,6 +15,7 @@ import { relayMigrations } from './migrations/relay.ts';
 import { createRelayTables } from './relay-tables.ts';
 import { createRoom } from './room.ts';
 import { createSweeper } from './sweeper.ts';
+import { createTailEntries } from './tail-entries.ts';
 import { createTailRows } from './tail-rows.ts';
 import { createTailTable } from './tail-table.ts';
 
@@ -100,7 +101,7 @@ export function openRelayFile(o: {
   const mailboxes = createTailTable(tables.mailboxes, tailOf);
   const counters = createTailTable(tables.counters, tailOf);
   const memories = createTailTable(tables.memories, tailOf);
-  const entries = createTailTable(tables.entries, tailOf);
+  const entries = createTailEntries(db, { journal, onChange });
   const shares = createTailTable(tables.shares, tailOf);
   const seen = createTailTable(tables.seen, tailOf);
   const entriesOf: Parameters<typeof createTailRows>[0]['entriesOf'] = (device) =>

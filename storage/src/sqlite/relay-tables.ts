@@ -1,26 +1,9 @@
-import {
-  accountIdFromBytes,
-  handleToBytes,
-  uuidToBytes,
-  type AccountId,
-  type Handle,
-  type Mark,
-  type MarkReason,
-} from '@waxwing/protocol';
-import { deviceKeyText, type DeviceKey } from '../device-key.ts';
-import {
-  keyText,
-  type EntryKey,
-  type HeldEntry,
-  type Mailbox,
-  type MemoryKey,
-  type SeenKey,
-  type Share,
-  type ShareKey,
-} from '../engine/records.ts';
+import { handleToBytes, uuidToBytes, type Handle, type Mark, type MarkReason } from '@waxwing/protocol';
+import { deviceKeyText, isSameDevice, type DeviceKey } from '../device-key.ts';
+import { keyText, type Mailbox, type MemoryKey, type SeenKey, type Share, type ShareKey } from '../engine/records.ts';
 import type { Counter, SenderMemory } from '../rules/counter.ts';
 import { bucketOfDevice, bucketOfHandle } from './buckets.ts';
-import { deviceKey, deviceParameters, number, blob, optionalNumber, sequence, text, toRow } from './columns.ts';
+import { deviceParameters, number, blob, optionalNumber, sequence, text, toRow } from './columns.ts';
 import type { Db } from './database.ts';
 import { decodeResults, encodeResults } from './results-codec.ts';
 import type { SqlTable } from './tail-table.ts';
@@ -29,7 +12,6 @@ import type { SqlTable } from './tail-table.ts';
 export type RelayTables = {
   readonly counters: SqlTable<Handle, Counter>;
   readonly memories: SqlTable<MemoryKey, SenderMemory>;
-  readonly entries: SqlTable<EntryKey, HeldEntry>;
   readonly mailboxes: SqlTable<DeviceKey, Mailbox>;
   readonly shares: SqlTable<ShareKey, Share>;
   readonly seen: SqlTable<SeenKey, number>;
@@ -39,7 +21,6 @@ export function createRelayTables(db: Db): RelayTables {
   return {
     counters: counters(db),
     memories: memories(db),
-    entries: entries(db),
     mailboxes: mailboxes(db),
     shares: shares(db),
     seen: seen(db),
@@ -52,6 +33,7 @@ function counters(db: Db): SqlTable<Handle, Counter> {
   const remove = db.prepare('DELETE FROM counter WHERE handle = ?');
   return {
     textOf: (handle) => handle,
+    isSame: (a, b) => a === b,
     bucketOf: bucketOfHandle,
     load(handle) {
       const row = toRow(load.get(handleToBytes(handle)));
@@ -92,6 +74,7 @@ function memories(db: Db): SqlTable<MemoryKey, SenderMemory> {
   const parameters = ({ handle, sender }: MemoryKey) => [handleToBytes(handle), ...deviceParameters(sender)];
   return {
     textOf: keyText.memory,
+    isSame: (a, b) => a.handle === b.handle && isSameDevice(a.sender, b.sender),
     bucketOf: ({ handle }) => bucketOfHandle(handle),
     load(key) {
       const row = toRow(load.get(parameters(key)));
@@ -102,40 +85,6 @@ function memories(db: Db): SqlTable<MemoryKey, SenderMemory> {
     save: (key, { life, last, results }) => void save.run(...parameters(key), life, last, encodeResults(results)),
     remove: (key) => void remove.run(parameters(key)),
   };
-}
-
-function entries(db: Db): SqlTable<EntryKey, HeldEntry> {
-  const where = 'WHERE handle = ? AND era = ? AND number = ?';
-  const load = db.prepare(`SELECT * FROM entry ${where}`);
-  const save = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  const remove = db.prepare(`DELETE FROM entry ${where}`);
-  const parameters = (key: EntryKey) => [handleToBytes(key.handle), key.era, key.number];
-  return {
-    textOf: keyText.entry,
-    bucketOf: ({ handle }) => bucketOfHandle(handle),
-    load(key) {
-      const row = toRow(load.get(parameters(key)));
-      return (
-        row && {
-          sender: deviceKey(row),
-          n: number(row, 'n'),
-          accounts: toAccounts(blob(row, 'accounts')),
-          committedMs: number(row, 'committed_ms'),
-        }
-      );
-    },
-    save(key, { sender, n, accounts, committedMs }) {
-      const packed = Buffer.concat(accounts.map(uuidToBytes));
-      save.run(...parameters(key), ...deviceParameters(sender), n, packed, committedMs);
-    },
-    remove: (key) => void remove.run(parameters(key)),
-  };
-}
-
-function toAccounts(packed: Uint8Array): AccountId[] {
-  return Array.from({ length: packed.length / 16 }, (_, i) =>
-    accountIdFromBytes(packed.subarray(16 * i, 16 * (i + 1))),
-  );
 }
 
 function mailboxes(db: Db): SqlTable<DeviceKey, Mailbox> {
@@ -151,6 +100,7 @@ function mailboxes(db: Db): SqlTable<DeviceKey, Mailbox> {
   const remove = db.prepare('DELETE FROM mailbox WHERE account = ? AND device = ? AND added_in = ?');
   return {
     textOf: deviceKeyText,
+    isSame: isSameDevice,
     bucketOf: bucketOfDevice,
     load(key) {
       const row = toRow(load.get(deviceParameters(key)));
@@ -215,6 +165,7 @@ function shares(db: Db): SqlTable<ShareKey, Share> {
   const parameters = ({ device, sender }: ShareKey) => [...deviceParameters(device), uuidToBytes(sender)];
   return {
     textOf: keyText.share,
+    isSame: (a, b) => a.sender === b.sender && isSameDevice(a.device, b.device),
     bucketOf: ({ device }) => bucketOfDevice(device),
     load(key) {
       const row = toRow(load.get(parameters(key)));
@@ -240,6 +191,8 @@ function seen(db: Db): SqlTable<SeenKey, number> {
   ];
   return {
     textOf: keyText.seen,
+    isSame: (a, b) =>
+      a.messageId === b.messageId && isSameDevice(a.device, b.device) && isSameDevice(a.sender, b.sender),
     bucketOf: ({ device }) => bucketOfDevice(device),
     load(key) {
       const row = toRow(load.get(parameters(key)));

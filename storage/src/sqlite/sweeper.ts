@@ -33,7 +33,7 @@ export function createSweeper(o: {
 }): Sweeper {
   const { db, limits } = o;
   const tables = [
-    { delete: deleteSome(db, 'entry', 'handle, era, number', 'committed_ms'), ttlMs: limits.mailboxTtlMs },
+    { delete: deleteSome(db, 'entry', 'handle, era, first', 'committed_ms'), ttlMs: limits.mailboxTtlMs },
     {
       delete: deleteSome(
         db,

@@ -1,4 +1,4 @@
-import { deviceKeyText, type DeviceKey } from '../device-key.ts';
+import { deviceKeyText, isSameDevice, type DeviceKey } from '../device-key.ts';
 import type { MailboxRow, Records } from '../engine/records.ts';
 import { bucketOfDevice } from './buckets.ts';
 import type { Envelopes } from './envelopes.ts';
@@ -7,7 +7,8 @@ import type { Journal } from './journal.ts';
 /** A mailbox's entries since its bucket was last written, and which of those on disk are gone. */
 type Tail = {
   readonly device: DeviceKey;
-  readonly rows: Map<number, MailboxRow>;
+  /** By number. */
+  readonly rows: MailboxRow[];
   goneUpTo: number;
   readonly gone: Set<number>;
   /** Nothing on disk is this mailbox's: it was dropped since. */
@@ -16,7 +17,7 @@ type Tail = {
 
 /** The entries of mailboxes: the newest in memory, behind them those on disk. */
 export type TailRows = Records['rows'] & {
-  /** How many mailboxes have rows to be written or deleted. */
+  /** How many rows are to be written, and mailboxes with rows to be written or deleted. */
   readonly size: number;
   /** How many rows of the bucket are to be written or deleted. */
   changed(bucket: number): number;
@@ -38,56 +39,101 @@ export function createTailRows(o: {
   const { envelopes, journal } = o;
   const tails = new Map<string, Tail>();
   const buckets = new Map<number, Set<Tail>>();
+  /** How many rows all tails have. */
+  let rowsInAll = 0;
+  let last: Tail | undefined;
 
-  const change = (device: DeviceKey): Tail => {
-    const text = deviceKeyText(device);
-    const found = tails.get(text);
-    if (found) return found;
-    const tail: Tail = { device, rows: new Map(), goneUpTo: 0, gone: new Set(), abandoned: false };
-    const bucket = bucketOfDevice(device);
-    const inBucket = buckets.get(bucket) ?? new Set();
-    tails.set(text, tail);
-    buckets.set(bucket, inBucket.add(tail));
-    o.onChange(bucket);
-    journal.note(() => {
-      tails.delete(text);
-      buckets.get(bucket)?.delete(tail);
-    });
+  const tailOf = (device: DeviceKey): Tail | undefined => {
+    if (last && isSameDevice(last.device, device)) return last;
+    const tail = tails.get(deviceKeyText(device));
+    if (tail) last = tail;
     return tail;
   };
-  const tailOf = (device: DeviceKey): Tail | undefined => tails.get(deviceKeyText(device));
+  const change = (device: DeviceKey): Tail => {
+    const found = tailOf(device);
+    if (found) return found;
+    const tail: Tail = { device, rows: [], goneUpTo: 0, gone: new Set(), abandoned: false };
+    const bucket = bucketOfDevice(device);
+    const inBucket = buckets.get(bucket) ?? new Set();
+    tails.set(deviceKeyText(device), tail);
+    buckets.set(bucket, inBucket.add(tail));
+    last = tail;
+    o.onChange(bucket);
+    journal.note(unbegun, tail);
+    return tail;
+  };
+  const put = (tail: Tail, inPlaceOf: Tail): void => {
+    const inBucket = buckets.get(bucketOfDevice(tail.device));
+    tails.set(deviceKeyText(tail.device), tail);
+    inBucket?.delete(inPlaceOf);
+    inBucket?.add(tail);
+    rowsInAll += tail.rows.length - inPlaceOf.rows.length;
+    last = undefined;
+  };
+
+  // How each change is taken back.
+  const unbegun = {
+    restore(tail: Tail): void {
+      tails.delete(deviceKeyText(tail.device));
+      buckets.get(bucketOfDevice(tail.device))?.delete(tail);
+      last = undefined;
+    },
+  };
+  const unappended = {
+    restore(tail: Tail): void {
+      tail.rows.pop();
+      rowsInAll -= 1;
+    },
+  };
+  const unremoved = {
+    restore({ tail, at, rows }: { readonly tail: Tail; readonly at: number; readonly rows: readonly MailboxRow[] }) {
+      tail.rows.splice(at, 0, ...rows);
+      rowsInAll += rows.length;
+    },
+  };
+  const ungone = {
+    restore({ tail, number }: { readonly tail: Tail; readonly number: number }): void {
+      tail.gone.delete(number);
+    },
+  };
+  const ungoneUpTo = {
+    restore({ tail, goneUpTo }: { readonly tail: Tail; readonly goneUpTo: number }): void {
+      tail.goneUpTo = goneUpTo;
+    },
+  };
+  const undropped = {
+    restore({ before, after }: { readonly before: Tail; readonly after: Tail }): void {
+      put(before, after);
+    },
+  };
 
   /** Most mailboxes are empty on disk: then it is not asked. */
   const onDisk = (device: DeviceKey, tail: Tail | undefined): boolean =>
-    tail?.abandoned !== true && o.entriesOf(device) > (tail?.rows.size ?? 0);
+    tail?.abandoned !== true && o.entriesOf(device) > (tail?.rows.length ?? 0);
   const isLeft = (tail: Tail | undefined, number: number): boolean =>
     tail === undefined || (number > tail.goneUpTo && !tail.gone.has(number));
 
-  const remove = (tail: Tail, number: number): void => {
-    const row = tail.rows.get(number);
-    if (row === undefined) return;
-    tail.rows.delete(number);
-    // A map keeps the order of insertion: a row that is taken back must find its place among the others again.
-    journal.note(() => {
-      const rows = [...tail.rows.values(), row].sort((a, b) => a.number - b.number);
-      tail.rows.clear();
-      for (const each of rows) tail.rows.set(each.number, each);
-    });
+  const remove = (tail: Tail, at: number, count: number): void => {
+    if (count === 0) return;
+    const rows = tail.rows.splice(at, count);
+    rowsInAll -= rows.length;
+    journal.note(unremoved, { tail, at, rows });
   };
 
   return {
     append(device, row) {
-      const { rows } = change(device);
-      rows.set(row.number, row);
-      journal.note(() => rows.delete(row.number));
+      const tail = change(device);
+      tail.rows.push(row);
+      rowsInAll += 1;
+      journal.note(unappended, tail);
     },
     *heads(device, from) {
       const tail = tailOf(device);
       if (onDisk(device, tail)) {
         for (const head of envelopes.heads(device, from)) if (isLeft(tail, head.number)) yield head;
       }
-      for (const { number, sender, committedMs, envelope } of tail?.rows.values() ?? []) {
-        if (number >= from) yield { number, sender, committedMs, bytes: envelope.length };
+      for (const { number, sender, committedMs, envelope } of rowsFrom(tail?.rows ?? [], from)) {
+        yield { number, sender, committedMs, bytes: envelope.length };
       }
     },
     *read(device, after) {
@@ -95,45 +141,37 @@ export function createTailRows(o: {
       if (onDisk(device, tail)) {
         for (const row of envelopes.read(device, after)) if (isLeft(tail, row.number)) yield row;
       }
-      for (const row of tail?.rows.values() ?? []) if (row.number > after) yield row;
+      yield* rowsFrom(tail?.rows ?? [], after + 1);
     },
     delete(device, number) {
       const tail = change(device);
-      if (tail.rows.has(number)) remove(tail, number);
+      const at = placeOf(tail.rows, number);
+      if (tail.rows[at]?.number === number) remove(tail, at, 1);
       else if (isLeft(tail, number)) {
         tail.gone.add(number);
-        journal.note(() => tail.gone.delete(number));
+        journal.note(ungone, { tail, number });
       }
     },
     deleteUpTo(device, upTo) {
       const tail = change(device);
-      for (const number of [...tail.rows.keys()]) if (number <= upTo) remove(tail, number);
+      remove(tail, 0, placeOf(tail.rows, upTo + 1));
       const { goneUpTo } = tail;
       if (upTo <= goneUpTo) return;
       tail.goneUpTo = upTo;
-      journal.note(() => {
-        tail.goneUpTo = goneUpTo;
-      });
+      journal.note(ungoneUpTo, { tail, goneUpTo });
     },
     drop(device) {
       const before = change(device);
-      const text = deviceKeyText(device);
-      const bucket = bucketOfDevice(device);
-      const after: Tail = { device, rows: new Map(), goneUpTo: 0, gone: new Set(), abandoned: true };
-      const put = (tail: Tail, inPlaceOf: Tail): void => {
-        tails.set(text, tail);
-        buckets.get(bucket)?.delete(inPlaceOf);
-        buckets.get(bucket)?.add(tail);
-      };
+      const after: Tail = { device, rows: [], goneUpTo: 0, gone: new Set(), abandoned: true };
       put(after, before);
-      journal.note(() => put(before, after));
+      journal.note(undropped, { before, after });
     },
     get size() {
-      return tails.size;
+      return tails.size + rowsInAll;
     },
     changed(bucket) {
       let count = 0;
-      for (const tail of buckets.get(bucket) ?? []) count += 1 + tail.rows.size + tail.gone.size;
+      for (const tail of buckets.get(bucket) ?? []) count += 1 + tail.rows.length + tail.gone.size;
       return count;
     },
     writeDeletions(bucket) {
@@ -144,13 +182,35 @@ export function createTailRows(o: {
       }
     },
     writeRows(bucket) {
-      for (const { device, rows } of buckets.get(bucket) ?? []) {
-        for (const row of rows.values()) envelopes.insert(device, row);
-      }
+      for (const { device, rows } of buckets.get(bucket) ?? []) envelopes.insert(device, rows);
     },
     written(bucket) {
-      for (const { device } of buckets.get(bucket) ?? []) tails.delete(deviceKeyText(device));
+      for (const { device, rows } of buckets.get(bucket) ?? []) {
+        tails.delete(deviceKeyText(device));
+        rowsInAll -= rows.length;
+      }
       buckets.delete(bucket);
+      last = undefined;
     },
   };
+}
+
+/** Where the row of this number stands, or would stand. */
+function placeOf(rows: readonly MailboxRow[], number: number): number {
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rows[middle]?.number ?? number) < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The rows from this number on; the one that was given last may go meanwhile. */
+function* rowsFrom(rows: readonly MailboxRow[], from: number): Generator<MailboxRow, void> {
+  let at = placeOf(rows, from);
+  for (let row = rows[at]; row; row = rows[at]) {
+    yield row;
+    if (rows[at] === row) at += 1;
+  }
 }

@@ -44,18 +44,14 @@ export const relayMigrations: readonly string[] = [
     PRIMARY KEY (handle, account, device, added_in)
   ) STRICT, WITHOUT ROWID;
 
-  -- Whose message a number is.
+  -- Whose message a number is: a row for those that came to a handle between two writes. committed_ms: of the last.
   CREATE TABLE entry (
     handle BLOB NOT NULL,
     era INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    account BLOB NOT NULL,
-    device INTEGER NOT NULL,
-    added_in INTEGER NOT NULL,
-    n INTEGER NOT NULL,
-    accounts BLOB NOT NULL,
+    first INTEGER NOT NULL,
     committed_ms INTEGER NOT NULL,
-    PRIMARY KEY (handle, era, number)
+    entries BLOB NOT NULL,
+    PRIMARY KEY (handle, era, first)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX entry_committed ON entry (committed_ms);
 
