@@ -19,7 +19,7 @@ export function submit(context: EngineContext, asked: SequencedSubmit): SubmitRe
 
   const { sequence } = decision;
   const place = { sequence, ...(decision.predecessor && { predecessor: decision.predecessor }) };
-  const seal = shareBytes((kind, ciphertext) =>
+  const seal: Seal = (kind, ciphertext) =>
     encodeEnvelope({
       type: 'sequenced',
       sender,
@@ -32,9 +32,8 @@ export function submit(context: EngineContext, asked: SequencedSubmit): SubmitRe
       urgent: asked.urgent,
       ciphertextKind: kind,
       ciphertext,
-    }),
-  );
-  const deliveries = decision.devices.flatMap((device) => deliver(device, asked.sharedCiphertext, seal));
+    });
+  const deliveries = deliver(decision.devices, asked.sharedCiphertext, seal);
   for (const { device } of deliveries) ensureMailbox(context, device);
   const accounts = asked.recipients.map(({ account }) => account);
   context.record({
@@ -62,7 +61,7 @@ export function submitDirect(context: EngineContext, asked: DirectSubmission): D
   if (sets.type === 'refused') return { type: 'refused', code: 'unknown_recipient' };
   if (sets.type === 'mismatch') return sets;
 
-  const seal = shareBytes((kind, ciphertext) =>
+  const seal: Seal = (kind, ciphertext) =>
     encodeEnvelope({
       type: 'direct',
       sender,
@@ -73,16 +72,16 @@ export function submitDirect(context: EngineContext, asked: DirectSubmission): D
       urgent,
       ciphertextKind: kind,
       ciphertext,
-    }),
-  );
+    });
   const taken: number[] = [];
-  const deliveries: Delivery[] = [];
+  const missing: Addressed[] = [];
   for (const device of sets.devices) {
     ensureMailbox(context, device.key);
     const seenMs = records.seen.get({ device: device.key, sender, messageId });
     if (seenMs !== undefined && !isPast(seenMs, nowMs, limits.directDedupeMs)) taken.push(seenMs);
-    else deliveries.push(...deliver(device, undefined, seal));
+    else missing.push(device);
   }
+  const deliveries = deliver(missing, undefined, seal);
   if (deliveries.length > 0) context.record({ type: 'direct', sender, messageId, serverTimeMs: nowMs, deliveries });
   const duplicate = deliveries.length === 0 && taken.length > 0;
   return { type: 'accepted', duplicate, serverTimeMs: duplicate ? Math.max(...taken) : nowMs };
@@ -90,20 +89,14 @@ export function submitDirect(context: EngineContext, asked: DirectSubmission): D
 
 type Seal = (kind: CiphertextKind, ciphertext: Uint8Array) => Uint8Array;
 
-/** A device that is named without any ciphertext gets no envelope. */
-function deliver({ key, named }: Addressed, shared: Uint8Array | undefined, seal: Seal): Delivery[] {
-  const ciphertext = named.ciphertext ?? shared;
-  return ciphertext === undefined ? [] : [{ device: key, envelope: seal(named.kind, ciphertext) }];
-}
-
-/** Seals each pair of kind and ciphertext once: those who share a ciphertext share an envelope. */
-function shareBytes(seal: Seal): Seal {
-  const sealed = new Map<Uint8Array, Map<CiphertextKind, Uint8Array>>();
-  return (kind, ciphertext) => {
-    const kinds = sealed.get(ciphertext) ?? new Map<CiphertextKind, Uint8Array>();
-    const envelope = kinds.get(kind) ?? seal(kind, ciphertext);
-    kinds.set(kind, envelope);
-    sealed.set(ciphertext, kinds);
-    return envelope;
-  };
+/** A device that is named without any ciphertext gets no envelope. Those who share a ciphertext share an envelope. */
+function deliver(devices: readonly Addressed[], shared: Uint8Array | undefined, seal: Seal): Delivery[] {
+  const deliveries: Delivery[] = [];
+  const sealed: Partial<Record<CiphertextKind, Uint8Array>> = {};
+  for (const { key, named } of devices) {
+    const { kind, ciphertext } = named;
+    if (ciphertext) deliveries.push({ device: key, envelope: seal(kind, ciphertext) });
+    else if (shared) deliveries.push({ device: key, envelope: (sealed[kind] ??= seal(kind, shared)) });
+  }
+  return deliveries;
 }

@@ -78,7 +78,14 @@ export function remember(
   result: Remembered,
   kept: number,
 ): SenderMemory {
-  return { life, last: result.n, results: [...(memory?.results ?? []), result].slice(-kept) };
+  const results: Remembered[] = [];
+  const before = memory?.results ?? [];
+  for (let place = Math.max(0, before.length + 1 - kept); place < before.length; place += 1) {
+    const one = before[place];
+    if (one) results.push(one);
+  }
+  results.push(result);
+  return { life, last: result.n, results };
 }
 
 function answerKnown(submit: SequencedSubmit, memory: SenderMemory | undefined): SubmitResult | undefined {

@@ -20,7 +20,8 @@ export function checkSequencedSets(
 ): SetsOutcome {
   if (!recipients.some(({ account }) => account === sender.account)) return { type: 'refused', code: 'bad_recipients' };
   return checkSets(recipients, newest, (list) => {
-    const others = list.devices.filter((device) => list.account !== sender.account || !isSender(device, sender));
+    if (list.account !== sender.account) return { allowed: list.devices, required: list.devices };
+    const others = list.devices.filter((device) => !isSender(device, sender));
     return { allowed: others, required: others };
   });
 }
@@ -45,13 +46,12 @@ function checkSets(
     const list = newest(recipient.account);
     if (list === undefined) return { type: 'refused', code: 'unknown_recipient' };
     const { allowed, required } = rule(list);
-    const listed = new Map(allowed.map((device) => [device.device, device]));
-    const named = new Set(recipient.devices.map(({ device }) => device));
-    const missing = required.filter(({ device }) => !named.has(device));
+    // An account has 127 devices at most and mostly one or two: looking through them is cheaper than an index.
+    const missing = required.filter(({ device }) => !recipient.devices.some((named) => named.device === device));
     const extra: RecipientDevice[] = [];
     const stale: RecipientDevice[] = [];
     for (const device of recipient.devices) {
-      const found = listed.get(device.device);
+      const found = allowed.find((listed) => listed.device === device.device);
       if (found === undefined) extra.push(device);
       else if (found.registrationId !== device.registrationId) stale.push(device);
       else {

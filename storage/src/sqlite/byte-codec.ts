@@ -1,3 +1,5 @@
+import { writeUuid, type AccountId, type Handle, type MessageId } from '@waxwing/protocol';
+
 /** Writes numbers and bytes one after the other; `createByteReader` reads them in the same order. */
 export type ByteWriter = {
   /** A whole number from 0 to 2^53 - 1, in 1 to 8 bytes. */
@@ -6,6 +8,10 @@ export type ByteWriter = {
   /** Bytes with their length before them. */
   bytes(value: Uint8Array): void;
   text(value: string): void;
+  /** As 16 bytes. */
+  uuid(value: AccountId | MessageId): void;
+  /** As 32 bytes. */
+  handle(value: Handle): void;
   /** Bytes whose length the reader knows. */
   fixed(value: Uint8Array): void;
   /** What was written: a view that holds until the writer is used again. */
@@ -69,6 +75,14 @@ export function createByteWriter(): ByteWriter {
       number(length);
       room(length);
       at += buffer.write(value, at);
+    },
+    uuid(value) {
+      room(16);
+      at = writeUuid(buffer, at, value);
+    },
+    handle(value) {
+      room(32);
+      at += buffer.write(value, at, 32, 'base64url');
     },
     fixed,
     finish: () => buffer.subarray(0, at),

@@ -1,4 +1,4 @@
-import { accountIdFromBytes, parseDeviceId, uuidToBytes, type AccountId } from '@waxwing/protocol';
+import { accountIdFromBytes, parseDeviceId, type AccountId } from '@waxwing/protocol';
 import { isSameDevice } from '../device-key.ts';
 import type { HeldEntry } from '../engine/records.ts';
 import { createByteReader, createByteWriter, type ByteReader, type ByteWriter } from './byte-codec.ts';
@@ -47,11 +47,11 @@ export function decodeEntries(bytes: Uint8Array): NumberedEntry[] {
 type Names = Pick<HeldEntry, 'sender' | 'accounts'>;
 
 function writeNames(to: ByteWriter, { sender, accounts }: Names): void {
-  to.fixed(uuidToBytes(sender.account));
+  to.uuid(sender.account);
   to.number(sender.device);
   to.number(sender.addedIn);
   to.number(accounts.length);
-  for (const account of accounts) to.fixed(uuidToBytes(account));
+  for (const account of accounts) to.uuid(account);
 }
 
 function readNames(reader: ByteReader): Names {

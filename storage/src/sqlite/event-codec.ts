@@ -1,11 +1,9 @@
 import {
   accountIdFromBytes,
   handleFromBytes,
-  handleToBytes,
   messageIdFromBytes,
   parseDeviceId,
   parseEra,
-  uuidToBytes,
   type Sequence,
 } from '@waxwing/protocol';
 import type { DeviceKey } from '../device-key.ts';
@@ -61,7 +59,7 @@ function writeEvent(writer: ByteWriter, event: RelayEvent): void {
   switch (event.type) {
     case 'committed':
       writeDevice(writer, event.sender);
-      writer.fixed(handleToBytes(event.handle));
+      writer.handle(event.handle);
       writer.number(event.n);
       writer.number(event.attempt);
       writer.bytes(event.digest);
@@ -72,12 +70,12 @@ function writeEvent(writer: ByteWriter, event: RelayEvent): void {
       writer.number(event.serverTimeMs);
       writer.text(event.incarnation);
       writer.number(event.accounts.length);
-      for (const account of event.accounts) writer.fixed(uuidToBytes(account));
+      for (const account of event.accounts) writer.uuid(account);
       writeDeliveries(writer, event.deliveries);
       return;
     case 'direct':
       writeDevice(writer, event.sender);
-      writer.fixed(uuidToBytes(event.messageId));
+      writer.uuid(event.messageId);
       writer.number(event.serverTimeMs);
       writeDeliveries(writer, event.deliveries);
       return;
@@ -147,7 +145,7 @@ function readEvent(reader: ByteReader, kind: number): RelayEvent {
 }
 
 function writeDevice(writer: ByteWriter, { account, device, addedIn }: DeviceKey): void {
-  writer.fixed(uuidToBytes(account));
+  writer.uuid(account);
   writer.number(device);
   writer.number(addedIn);
 }
@@ -168,6 +166,15 @@ function readSequence(reader: ByteReader): Sequence {
 
 /** Each envelope once, then the devices with the place of theirs. */
 function writeDeliveries(writer: ByteWriter, deliveries: readonly Delivery[]): void {
+  const [only] = deliveries;
+  if (only && deliveries.length === 1) {
+    writer.number(1);
+    writer.bytes(only.envelope);
+    writer.number(1);
+    writeDevice(writer, only.device);
+    writer.number(0);
+    return;
+  }
   const places = new Map<Uint8Array, number>();
   for (const { envelope } of deliveries) if (!places.has(envelope)) places.set(envelope, places.size);
   writer.number(places.size);

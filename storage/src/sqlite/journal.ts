@@ -15,22 +15,27 @@ export type Journal = {
 
 export function createJournal(): Journal {
   // Two arrays and no closure per change: several changes are noted for each message.
-  const places: Place<unknown>[] = [];
+  const places: (Place<unknown> | undefined)[] = [];
   const befores: unknown[] = [];
+  let noted = 0;
+  const forgetTo = (mark: number): void => {
+    places.fill(undefined, mark, noted);
+    befores.fill(undefined, mark, noted);
+    noted = mark;
+  };
   return {
     note(place, before) {
-      places.push(place);
-      befores.push(before);
+      places[noted] = place;
+      befores[noted] = before;
+      noted += 1;
     },
     get mark() {
-      return places.length;
+      return noted;
     },
     undoTo(mark) {
-      while (places.length > mark) places.pop()?.restore(befores.pop());
+      for (let at = noted - 1; at >= mark; at -= 1) places[at]?.restore(befores[at]);
+      forgetTo(mark);
     },
-    clear() {
-      places.length = 0;
-      befores.length = 0;
-    },
+    clear: () => forgetTo(0),
   };
 }

@@ -41,7 +41,7 @@ export function processBatch(
 ): Answers {
   const { relay } = o;
   const calls = readCalls(batch);
-  const answers = new Map<Request, Answer>();
+  const answers: Answer[] = calls.map(() => notACall);
   answerDirectory(batch, calls, o.directory, answers);
 
   const arrivals: Arrival[] = [];
@@ -65,31 +65,30 @@ export function processBatch(
   };
   const handlers = relayHandlers(context, relay);
   const start = relay.mark();
-  for (const call of calls) {
-    if (!isRelayRequest(call.request)) continue;
+  for (const [place, { request, isHeard: heard }] of calls.entries()) {
+    if (!isRelayRequest(request)) continue;
     const arrived = arrivals.length;
-    isHeard = call.isHeard;
-    const answer = answerRelay(call.request, handlers, relay);
+    isHeard = heard;
+    const answer = answerRelay(request, handlers, relay);
     if (answer.type === 'fault') arrivals.length = arrived;
-    answers.set(call.request, answer);
+    answers[place] = answer;
   }
   try {
     if (relay.mustCommit()) relay.commit();
     else relay.keep();
   } catch (error) {
     relay.revert(start);
-    for (const { request } of calls) {
+    for (const [place, { request }] of calls.entries()) {
       if (!isRelayRequest(request)) continue;
-      answers.set(request, isUnwritable(error) ? answerReading(request, handlers, relay) : failure(error));
+      answers[place] = isUnwritable(error) ? answerReading(request, handlers, relay) : failure(error);
     }
     arrivals.length = 0;
     relay.keep();
   }
-  return packAnswers(
-    calls.map(({ request }) => answers.get(request) ?? { type: 'fault', message: 'not a call' }),
-    arrivals,
-  );
+  return packAnswers(answers, arrivals);
 }
+
+const notACall: Answer = { type: 'fault', message: 'not a call' };
 
 function readCalls({ calls, others }: Batch): ReceivedCall[] {
   const reader = createByteReader(calls);
@@ -167,15 +166,15 @@ function answerDirectory(
   batch: Batch,
   calls: readonly ReceivedCall[],
   directory: DirectoryFile,
-  answers: Map<Request, Answer>,
+  answers: Answer[],
 ): void {
-  const asked = calls.flatMap(({ request }) => (isDirectoryRequest(request) ? [request] : []));
+  const asked = calls.flatMap(({ request }, place) => (isDirectoryRequest(request) ? [{ request, place }] : []));
   if (asked.length === 0) return;
   const handlers = directoryHandlers(directory, batch.nowMs);
   const answerAll = (): void => {
-    for (const request of asked) answers.set(request, answerPart(request, handlers, directory));
+    for (const { request, place } of asked) answers[place] = answerPart(request, handlers, directory);
   };
-  if (asked.every(onlyReads)) {
+  if (asked.every(({ request }) => onlyReads(request))) {
     answerAll();
     return;
   }
@@ -183,9 +182,9 @@ function answerDirectory(
     directory.transaction(answerAll);
   } catch (error) {
     // Each on its own: what only reads is answered all the same.
-    for (const request of asked) answers.set(request, failure(error));
+    for (const { place } of asked) answers[place] = failure(error);
     if (!isUnwritable(error)) return;
-    for (const request of asked) answers.set(request, answerAlone(request, handlers, directory));
+    for (const { request, place } of asked) answers[place] = answerAlone(request, handlers, directory);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   parseMessageId,
   type AccountId,
   type CiphertextKind,
+  type DeviceAddress,
   type DeviceId,
   type Recipient,
   type RecipientDevice,
@@ -21,6 +22,8 @@ export type IsHeard = (account: AccountId, device: DeviceId) => boolean;
 
 /** A submit on its way to the thread, and for which of its devices it is to answer with their entries. */
 export type Packed<Submit> = { readonly submit: Submit; readonly isHeard: IsHeard };
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** A submit as bytes: much cheaper to post than the object, and nothing is kept of it. */
 export function writeSubmit(writer: ByteWriter, submit: SequencedSubmit, isHeard: IsHeard): void {
@@ -49,21 +52,21 @@ export function readSubmit(reader: ByteReader): Packed<SequencedSubmit> {
   const flags = reader.number();
   const sharedCiphertext = readOptionalBytes(reader);
   const { recipients, isHeard } = readRecipients(reader);
-  const submit = {
+  const submit: Writable<SequencedSubmit> = {
     sender,
     handle,
     n,
     attempt,
     oldest,
-    ...(era !== undefined && place !== undefined && { floor: { era: parseEra(era), number: place } }),
-    ...(changeBase !== undefined && { changeBase }),
     digest,
     change: (flags & 4) > 0,
     visible: (flags & 2) > 0,
     urgent: (flags & 1) > 0,
-    ...(sharedCiphertext && { sharedCiphertext }),
     recipients,
   };
+  if (era !== undefined && place !== undefined) submit.floor = { era: parseEra(era), number: place };
+  if (changeBase !== undefined) submit.changeBase = changeBase;
+  if (sharedCiphertext) submit.sharedCiphertext = sharedCiphertext;
   return { submit, isHeard };
 }
 
@@ -112,7 +115,7 @@ function writeRecipients(writer: ByteWriter, recipients: readonly Recipient[], i
 
 function readRecipients(reader: ByteReader): { recipients: Recipient[]; isHeard: IsHeard } {
   const recipients: Recipient[] = [];
-  const heard = new Set<string>();
+  const heard: DeviceAddress[] = [];
   for (let left = reader.number(); left > 0; left -= 1) {
     const [account, listVersion] = [parseAccountId(reader.text()), reader.number()];
     const devices: RecipientDevice[] = [];
@@ -121,12 +124,27 @@ function readRecipients(reader: ByteReader): { recipients: Recipient[]; isHeard:
       const kind = kinds[how >> 1];
       if (kind === undefined) throw new RangeError('a kind of ciphertext');
       const ciphertext = readOptionalBytes(reader);
-      devices.push({ device, registrationId, kind, ...(ciphertext && { ciphertext }) });
-      if (how % 2 === 1) heard.add(`${account}.${device}`);
+      devices.push(ciphertext ? { device, registrationId, kind, ciphertext } : { device, registrationId, kind });
+      if (how % 2 === 1) heard.push({ account, device });
     }
     recipients.push({ account, listVersion, devices });
   }
-  return { recipients, isHeard: (account, device) => heard.size > 0 && heard.has(`${account}.${device}`) };
+  return { recipients, isHeard: amongThese(heard) };
+}
+
+/** Asked mostly in their order: it looks where it found the last. */
+function amongThese(addresses: readonly DeviceAddress[]): IsHeard {
+  let next = 0;
+  return (account, device) => {
+    for (let looked = 0; looked < addresses.length; looked += 1) {
+      const place = (next + looked) % addresses.length;
+      const found = addresses[place];
+      if (found?.account !== account || found.device !== device) continue;
+      next = place + 1;
+      return true;
+    }
+    return false;
+  };
 }
 
 function writeOptionalBytes(writer: ByteWriter, bytes: Uint8Array | undefined): void {
