@@ -83,36 +83,60 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     for (const call of onIdle.splice(0)) call();
   };
 
-  const submit = async (up: Submit | DirectSubmit): Promise<void> => {
-    const kind = up.type === 'submit' ? 'sequenced' : 'direct';
+  const submit = (up: Submit | DirectSubmit): void => {
     const startMs = clock.now();
     submits += 1;
-    const code = await answer(up).catch((error: unknown): ErrorCode => {
+    const end = (code: ErrorCode | 'accepted' | 'duplicate'): void => {
+      submits -= 1;
+      metrics.submitted(up.type === 'submit' ? 'sequenced' : 'direct', code, (clock.now() - startMs) / 1_000);
+      settle();
+    };
+    const fail = (error: unknown): void => {
       if (error instanceof ProtocolError) {
         reject(up.request, error.code);
-        return error.code;
+        end(error.code);
+        return;
       }
       deps.onStoreFault(error);
       reject(up.request, 'unavailable', { retryAfterMs: limits.storeRetryMs });
-      return 'unavailable';
-    });
-    submits -= 1;
-    metrics.submitted(kind, code, (clock.now() - startMs) / 1_000);
-    settle();
+      end('unavailable');
+    };
+    const finish = (result: SubmitResult | DirectResult): void => {
+      let code: ErrorCode | 'accepted' | 'duplicate';
+      try {
+        code = answer(up, result);
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      end(code);
+    };
+    try {
+      const held = refusal(up);
+      if (held) {
+        reject(up.request, held.code, { retryAfterMs: held.waitMs });
+        end(held.code);
+        return;
+      }
+      // One promise and its two outcomes: this is done for every message.
+      ask(up).then(finish, fail);
+    } catch (error) {
+      fail(error);
+    }
   };
 
-  /** Answers a submit and names the result. Throws ProtocolError on a body that no device may send. */
-  const answer = async (up: Submit | DirectSubmit): Promise<ErrorCode | 'accepted' | 'duplicate'> => {
-    const { request, attempt } = up;
-    const held = refusal(up);
-    if (held) {
-      reject(request, held.code, { retryAfterMs: held.waitMs });
-      return held.code;
-    }
+  /** Throws ProtocolError on a body that no device may send. */
+  const ask = (up: Submit | DirectSubmit): Promise<SubmitResult | DirectResult> => {
     const body = decodeSubmitBody(up.body);
-    const result: SubmitResult | DirectResult = await (up.type === 'submit'
-      ? mailboxes.submit(sequenced(up, body))
-      : mailboxes.submitDirect(direct(up, body)));
+    return up.type === 'submit' ? mailboxes.submit(sequenced(up, body)) : mailboxes.submitDirect(direct(up, body));
+  };
+
+  /** Answers a submit and names the result. */
+  const answer = (
+    up: Submit | DirectSubmit,
+    result: SubmitResult | DirectResult,
+  ): ErrorCode | 'accepted' | 'duplicate' => {
+    const { request, attempt } = up;
     switch (result.type) {
       case 'accepted': {
         const n = up.type === 'submit' ? up.n : 0;
@@ -192,7 +216,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
 
   return {
     handle(request) {
-      void (request.type === 'submit' || request.type === 'direct_submit' ? submit(request) : query(request));
+      if (request.type === 'submit' || request.type === 'direct_submit') submit(request);
+      else void query(request);
     },
     refuseSubmits() {
       isRefusing = true;

@@ -13,30 +13,27 @@ export type Listeners = {
 };
 
 type Wake = (entry?: ArrivedEntry) => void;
-type Listener = { readonly addedIn: number; readonly wake: Wake };
+type Listener = { readonly device: DeviceId; readonly addedIn: number; readonly wake: Wake };
 
 export function createListeners(): Listeners {
-  const byAddress = new Map<string, readonly Listener[]>();
+  const byAccount = new Map<AccountId, readonly Listener[]>();
   return {
     add({ account, device, addedIn }, wake) {
-      const address = addressOf(account, device);
-      const listener = { addedIn, wake };
-      byAddress.set(address, [...(byAddress.get(address) ?? []), listener]);
+      const listener = { device, addedIn, wake };
+      byAccount.set(account, [...(byAccount.get(account) ?? []), listener]);
       return () => {
-        const left = (byAddress.get(address) ?? []).filter((other) => other !== listener);
-        if (left.length === 0) byAddress.delete(address);
-        else byAddress.set(address, left);
+        const left = (byAccount.get(account) ?? []).filter((other) => other !== listener);
+        if (left.length === 0) byAccount.delete(account);
+        else byAccount.set(account, left);
       };
     },
-    has: (account, device) => byAddress.has(addressOf(account, device)),
+    has: (account, device) => byAccount.get(account)?.some((listener) => listener.device === device) ?? false,
     wake({ account, device, addedIn }, entry) {
-      const listening = byAddress.get(addressOf(account, device));
+      const listening = byAccount.get(account);
       if (listening === undefined) return;
-      for (const listener of listening) if (listener.addedIn === addedIn) listener.wake(entry);
+      for (const listener of listening) {
+        if (listener.device === device && listener.addedIn === addedIn) listener.wake(entry);
+      }
     },
   };
-}
-
-function addressOf(account: AccountId, device: DeviceId): string {
-  return `${account}.${device}`;
 }

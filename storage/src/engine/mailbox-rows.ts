@@ -1,7 +1,7 @@
 import type { AccountId, MarkReason } from '@waxwing/protocol';
 import type { DeviceKey } from '../device-key.ts';
 import { addMark, marksBehind, type Run } from '../rules/marks.ts';
-import { emptyFill, grow, isOverQuota, isOverShare, shrink } from '../rules/quota.ts';
+import { emptyFill, grow, isOverQuota, isOverShare, less, shrink } from '../rules/quota.ts';
 import type { StoreLimits } from '../store-limits.ts';
 import type { MailboxBegun } from './events.ts';
 import type { Mailbox, MailboxRow, Records, RowHead } from './records.ts';
@@ -138,12 +138,19 @@ function without(
   gone: number,
 ): Mailbox {
   let { fill } = mailbox;
-  for (const { sender, bytes } of heads) {
-    fill = shrink(fill, bytes);
+  let at = 0;
+  for (let head = heads[at]; head; head = heads[at]) {
+    const { sender } = head;
+    let run = emptyFill;
+    for (let next: RowHead | undefined = head; next?.sender === sender; next = heads[at]) {
+      run = grow(run, next.bytes);
+      at += 1;
+    }
+    fill = less(fill, run);
     const share = records.shares.get({ device, sender });
     if (share === undefined) continue;
-    if (share.fill.entries === 1) records.shares.delete({ device, sender });
-    else records.shares.set({ device, sender }, { ...share, fill: shrink(share.fill, bytes) });
+    if (share.fill.entries <= run.entries) records.shares.delete({ device, sender });
+    else records.shares.set({ device, sender }, { ...share, fill: less(share.fill, run) });
   }
   if (gone > mailbox.gone) records.rows.deleteUpTo(device, gone);
   return { ...mailbox, gone, fill };

@@ -13,6 +13,10 @@ export function shrink(fill: Fill, bytes: number): Fill {
   return { entries: fill.entries - 1, bytes: fill.bytes - bytes };
 }
 
+export function less(fill: Fill, gone: Fill): Fill {
+  return { entries: fill.entries - gone.entries, bytes: fill.bytes - gone.bytes };
+}
+
 /** Whether the mailbox is over its quota; a single entry never is. */
 export function isOverQuota(fill: Fill, limits: StoreLimits): boolean {
   return exceeds(fill, limits.mailboxMaxEntries, limits.mailboxMaxBytes);

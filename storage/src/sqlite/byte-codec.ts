@@ -8,6 +8,8 @@ export type ByteWriter = {
   /** Bytes with their length before them. */
   bytes(value: Uint8Array): void;
   text(value: string): void;
+  /** Text of ASCII characters only. */
+  ascii(value: string): void;
   /** As 16 bytes. */
   uuid(value: AccountId | MessageId): void;
   /** As 32 bytes. */
@@ -27,6 +29,7 @@ export type ByteReader = {
   optional(): number | undefined;
   bytes(): Uint8Array;
   text(): string;
+  ascii(): string;
   fixed(length: number): Uint8Array;
   readonly atEnd: boolean;
 };
@@ -76,6 +79,11 @@ export function createByteWriter(): ByteWriter {
       room(length);
       at += buffer.write(value, at);
     },
+    ascii(value) {
+      number(value.length);
+      room(value.length);
+      at += buffer.write(value, at, value.length, 'latin1');
+    },
     uuid(value) {
       room(16);
       at = writeUuid(buffer, at, value);
@@ -122,6 +130,12 @@ export function createByteReader(source: Uint8Array): ByteReader {
       if (at + length > view.length) throw new RangeError('the bytes end too early');
       at += length;
       return view.toString('utf8', at - length, at);
+    },
+    ascii() {
+      const length = number();
+      if (at + length > view.length) throw new RangeError('the bytes end too early');
+      at += length;
+      return view.toString('latin1', at - length, at);
     },
     fixed,
     get atEnd() {

@@ -38,7 +38,7 @@ export function writeCall(writer: ByteWriter, request: Request, isHeard: IsHeard
       const [device, { incarnation, number }] = request.args;
       writer.number(callKinds.ack);
       writeDevice(writer, device);
-      writer.text(incarnation);
+      writer.ascii(incarnation);
       writer.number(number);
       return true;
     }
@@ -69,7 +69,7 @@ export function readCall(reader: ByteReader, other: () => Request): ReceivedCall
       return { request: { name: 'submitDirect', args: [submit] }, isHeard };
     }
     case callKinds.ack: {
-      const [device, incarnation, number] = [readDevice(reader), reader.text(), reader.number()];
+      const [device, incarnation, number] = [readDevice(reader), reader.ascii(), reader.number()];
       return { request: { name: 'ack', args: [device, { incarnation, number }] }, isHeard: nobody };
     }
     case callKinds.read: {
@@ -150,7 +150,7 @@ export function writeArrivals(writer: ByteWriter, arrivals: readonly Arrival[]):
     writer.number(isNew ? 1 : 0);
     if (isNew) writer.bytes(entry.envelope);
     writeDevice(writer, device);
-    writer.text(entry.incarnation);
+    writer.ascii(entry.incarnation);
     writer.number(entry.number);
   }
 }
@@ -160,7 +160,7 @@ export function* readArrivals(reader: ByteReader): Iterable<Arrival> {
   let envelope: Uint8Array = new Uint8Array(0);
   while (!reader.atEnd) {
     if (reader.number() === 1) envelope = reader.bytes();
-    const [device, incarnation, number] = [readDevice(reader), reader.text(), reader.number()];
+    const [device, incarnation, number] = [readDevice(reader), reader.ascii(), reader.number()];
     yield { device, entry: { incarnation, number, envelope } };
   }
 }

@@ -10,7 +10,7 @@ import { tight } from './tight.ts';
 /** What one batch holds at most. */
 const CALLS_PER_BATCH = 512;
 /** How long what was committed waits in memory before it is written to the tables. */
-const WRITE_AFTER_MS = 500;
+const WRITE_AFTER_MS = 1_000;
 /** How often what is past its time is looked for. */
 const SWEEP_EVERY_MS = 60_000;
 

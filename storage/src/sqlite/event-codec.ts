@@ -68,7 +68,7 @@ function writeEvent(writer: ByteWriter, event: RelayEvent): void {
       if (event.predecessor) writeSequence(writer, event.predecessor);
       writer.number(event.change ? 1 : 0);
       writer.number(event.serverTimeMs);
-      writer.text(event.incarnation);
+      writer.ascii(event.incarnation);
       writer.number(event.accounts.length);
       for (const account of event.accounts) writer.uuid(account);
       writeDeliveries(writer, event.deliveries);
@@ -81,8 +81,8 @@ function writeEvent(writer: ByteWriter, event: RelayEvent): void {
       return;
     case 'mailbox_begun':
       writeDevice(writer, event.device);
-      writer.text(event.incarnation);
-      writer.text(event.drawnUnder);
+      writer.ascii(event.incarnation);
+      writer.ascii(event.drawnUnder);
       return;
     case 'trimmed':
       writeDevice(writer, event.device);
@@ -106,7 +106,7 @@ function readEvent(reader: ByteReader, kind: number): RelayEvent {
       const [n, attempt, digest] = [reader.number(), reader.number(), new Uint8Array(reader.bytes())];
       const sequence = readSequence(reader);
       const predecessor = reader.number() === 1 ? readSequence(reader) : undefined;
-      const [change, serverTimeMs, incarnation] = [reader.number() === 1, reader.number(), reader.text()];
+      const [change, serverTimeMs, incarnation] = [reader.number() === 1, reader.number(), reader.ascii()];
       const accounts = times(reader.number(), () => accountIdFromBytes(reader.fixed(16)));
       const deliveries = readDeliveries(reader);
       return {
@@ -131,7 +131,7 @@ function readEvent(reader: ByteReader, kind: number): RelayEvent {
     }
     case kinds.mailbox_begun: {
       const device = readDevice(reader);
-      return { type: 'mailbox_begun', device, incarnation: reader.text(), drawnUnder: reader.text() };
+      return { type: 'mailbox_begun', device, incarnation: reader.ascii(), drawnUnder: reader.ascii() };
     }
     case kinds.trimmed:
       return { type: 'trimmed', device: readDevice(reader), upTo: reader.number() };

@@ -7,7 +7,7 @@ import { openRelayFile, type RelayFile } from './relay-file.ts';
 import { seededBytes } from './seeded-bytes.ts';
 
 /** So many records waiting for their tables call for a step without being told. */
-const BACKLOG_RECORDS = 8_192;
+const BACKLOG_RECORDS = 32_768;
 /** How long SQLite's logs keep what was deleted, if nobody else reads the files. */
 const EMPTY_LOGS_EVERY_MS = 60 * 60 * 1_000;
 

@@ -14,8 +14,12 @@ import {
 import type { DeviceKey } from '../device-key.ts';
 import type { DirectSubmission, SequencedSubmit } from '../mailbox-store.ts';
 import type { ByteReader, ByteWriter } from './byte-codec.ts';
+import { createNames } from './names.ts';
 
 const kinds: readonly CiphertextKind[] = ['session', 'prekey', 'sender_key'];
+
+const accountOf = createNames(parseAccountId);
+const handleOf = createNames(parseHandle);
 
 /** Which devices somebody in the host's process listens for. */
 export type IsHeard = (account: AccountId, device: DeviceId) => boolean;
@@ -29,7 +33,7 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 export function writeSubmit(writer: ByteWriter, submit: SequencedSubmit, isHeard: IsHeard): void {
   const { floor, change, visible, urgent } = submit;
   writeDevice(writer, submit.sender);
-  writer.text(submit.handle);
+  writer.ascii(submit.handle);
   writer.number(submit.n);
   writer.number(submit.attempt);
   writer.number(submit.oldest);
@@ -45,7 +49,7 @@ export function writeSubmit(writer: ByteWriter, submit: SequencedSubmit, isHeard
 /** Its byte arrays are views of the bytes that are read, but the digest, which outlives them. */
 export function readSubmit(reader: ByteReader): Packed<SequencedSubmit> {
   const sender = readDevice(reader);
-  const handle = parseHandle(reader.text());
+  const handle = handleOf(reader.ascii());
   const [n, attempt, oldest] = [reader.number(), reader.number(), reader.number()];
   const [era, place, changeBase] = [reader.optional(), reader.optional(), reader.optional()];
   const digest = new Uint8Array(reader.bytes());
@@ -73,7 +77,7 @@ export function readSubmit(reader: ByteReader): Packed<SequencedSubmit> {
 /** The same for a direct submit. */
 export function writeDirect(writer: ByteWriter, submit: DirectSubmission, isHeard: IsHeard): void {
   writeDevice(writer, submit.sender);
-  writer.text(submit.messageId);
+  writer.ascii(submit.messageId);
   writer.number(submit.attempt);
   writer.number((submit.visible ? 2 : 0) + (submit.urgent ? 1 : 0));
   writeRecipients(writer, submit.recipients, isHeard);
@@ -81,7 +85,7 @@ export function writeDirect(writer: ByteWriter, submit: DirectSubmission, isHear
 
 export function readDirect(reader: ByteReader): Packed<DirectSubmission> {
   const sender = readDevice(reader);
-  const messageId = parseMessageId(reader.text());
+  const messageId = parseMessageId(reader.ascii());
   const [attempt, flags] = [reader.number(), reader.number()];
   const { recipients, isHeard } = readRecipients(reader);
   const submit = { sender, messageId, attempt, visible: (flags & 2) > 0, urgent: (flags & 1) > 0, recipients };
@@ -89,19 +93,19 @@ export function readDirect(reader: ByteReader): Packed<DirectSubmission> {
 }
 
 export function writeDevice(writer: ByteWriter, { account, device, addedIn }: DeviceKey): void {
-  writer.text(account);
+  writer.ascii(account);
   writer.number(device);
   writer.number(addedIn);
 }
 
 export function readDevice(reader: ByteReader): DeviceKey {
-  return { account: parseAccountId(reader.text()), device: parseDeviceId(reader.number()), addedIn: reader.number() };
+  return { account: accountOf(reader.ascii()), device: parseDeviceId(reader.number()), addedIn: reader.number() };
 }
 
 function writeRecipients(writer: ByteWriter, recipients: readonly Recipient[], isHeard: IsHeard): void {
   writer.number(recipients.length);
   for (const { account, listVersion, devices } of recipients) {
-    writer.text(account);
+    writer.ascii(account);
     writer.number(listVersion);
     writer.number(devices.length);
     for (const { device, registrationId, kind, ciphertext } of devices) {
@@ -117,7 +121,7 @@ function readRecipients(reader: ByteReader): { recipients: Recipient[]; isHeard:
   const recipients: Recipient[] = [];
   const heard: DeviceAddress[] = [];
   for (let left = reader.number(); left > 0; left -= 1) {
-    const [account, listVersion] = [parseAccountId(reader.text()), reader.number()];
+    const [account, listVersion] = [accountOf(reader.ascii()), reader.number()];
     const devices: RecipientDevice[] = [];
     for (let more = reader.number(); more > 0; more -= 1) {
       const [device, registrationId, how] = [parseDeviceId(reader.number()), reader.number(), reader.number()];
