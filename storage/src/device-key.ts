@@ -11,7 +11,12 @@ export function isSameDevice(a: DeviceKey, b: DeviceKey): boolean {
   return a === b || (a.account === b.account && a.device === b.device && a.addedIn === b.addedIn);
 }
 
-/** One string per device key, fit for a Map key. */
+let last: { readonly key: DeviceKey; readonly text: string } | undefined;
+
+/** One string per device key, fit for a Map key. Made once where it is asked for several times in a row. */
 export function deviceKeyText(key: DeviceKey): string {
-  return `${key.account}.${key.device}.${key.addedIn}`;
+  if (last && isSameDevice(last.key, key)) return last.text;
+  const text = `${key.account}.${key.device}.${key.addedIn}`;
+  last = { key, text };
+  return text;
 }

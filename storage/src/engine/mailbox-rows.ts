@@ -42,11 +42,7 @@ export function trimMailbox(records: Records, device: DeviceKey, upTo: number): 
   const before = records.mailboxes.get(device);
   if (before === undefined) return;
   const acked = Math.min(Math.max(before.acked, upTo), before.last);
-  const trimmed: RowHead[] = [];
-  for (const head of records.rows.heads(device, before.gone + 1)) {
-    if (head.number > acked) break;
-    trimmed.push(head);
-  }
+  const trimmed = [...records.rows.heads(device, before.gone + 1, acked)];
   const mailbox = without(records, device, before, trimmed, Math.max(before.gone, acked));
   records.mailboxes.set(device, { ...mailbox, acked, marks: marksBehind(mailbox.marks, acked) });
 }

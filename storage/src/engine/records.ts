@@ -53,8 +53,8 @@ export type Table<Key, Value> = {
 /** The entries of mailboxes, by number. */
 export type Rows = {
   append(device: DeviceKey, row: MailboxRow): void;
-  /** From `from` on, upwards. The caller may delete the one it was given last. */
-  heads(device: DeviceKey, from: number): Iterable<RowHead>;
+  /** From `from` on, upwards, and not beyond `upTo` if that is given. The caller may delete the one it was given last. */
+  heads(device: DeviceKey, from: number, upTo?: number): Iterable<RowHead>;
   read(device: DeviceKey, after: number): Iterable<MailboxRow>;
   delete(device: DeviceKey, number: number): void;
   deleteUpTo(device: DeviceKey, upTo: number): void;

@@ -83,8 +83,9 @@ function rowsOf(mailboxes: RelayData['rows']): Records['rows'] {
       const text = deviceKeyText(device);
       mailboxes.set(text, (mailboxes.get(text) ?? new Map<number, MailboxRow>()).set(row.number, row));
     },
-    *heads(device, from): Iterable<RowHead> {
+    *heads(device, from, upTo = Infinity): Iterable<RowHead> {
       for (const { number, sender, committedMs, envelope } of of(device).values()) {
+        if (number > upTo) return;
         if (number >= from) yield { number, sender, committedMs, bytes: envelope.length };
       }
     },

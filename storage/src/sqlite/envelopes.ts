@@ -5,7 +5,7 @@ import { account, blob, deviceParameters, number, toRow } from './columns.ts';
 import type { Db } from './database.ts';
 
 /** A box is at most this full of numbers. */
-const MAX_NUMBER = 2 ** 31 - 1;
+export const MAX_NUMBER = 2 ** 31 - 1;
 
 /** How many rows one query reads, and how many one transaction deletes of a range. */
 const HEADS_PER_QUERY = 256;
@@ -14,7 +14,7 @@ const DELETED_AT_ONCE = 128;
 
 /** The entries of mailboxes on disk, in the table envelope. */
 export type Envelopes = {
-  heads(device: DeviceKey, from: number): Iterable<RowHead>;
+  heads(device: DeviceKey, from: number, upTo: number): Iterable<RowHead>;
   read(device: DeviceKey, after: number): Iterable<MailboxRow>;
 
   // For one transaction that brings a mailbox up to date, in this order.
@@ -73,11 +73,11 @@ export function createEnvelopes(db: Db): Envelopes {
   };
 
   return {
-    *heads(device, from) {
+    *heads(device, from, upTo) {
       const box = boxFor(device);
       let next = from;
       while (box !== undefined) {
-        const found = heads.all(box, next, box, MAX_NUMBER).map(toHead);
+        const found = heads.all(box, next, box, upTo).map(toHead);
         yield* found;
         const last = found.at(-1);
         if (last === undefined || found.length < HEADS_PER_QUERY) return;

@@ -1,7 +1,7 @@
 import { deviceKeyText, isSameDevice, type DeviceKey } from '../device-key.ts';
 import type { MailboxRow, Records } from '../engine/records.ts';
 import { bucketOfDevice } from './buckets.ts';
-import type { Envelopes } from './envelopes.ts';
+import { MAX_NUMBER, type Envelopes } from './envelopes.ts';
 import type { Journal } from './journal.ts';
 
 /** A mailbox's entries since its bucket was last written, and which of those on disk are gone. */
@@ -127,12 +127,13 @@ export function createTailRows(o: {
       rowsInAll += 1;
       journal.note(unappended, tail);
     },
-    *heads(device, from) {
+    *heads(device, from, upTo = MAX_NUMBER) {
       const tail = tailOf(device);
       if (onDisk(device, tail)) {
-        for (const head of envelopes.heads(device, from)) if (isLeft(tail, head.number)) yield head;
+        for (const head of envelopes.heads(device, from, upTo)) if (isLeft(tail, head.number)) yield head;
       }
       for (const { number, sender, committedMs, envelope } of rowsFrom(tail?.rows ?? [], from)) {
+        if (number > upTo) return;
         yield { number, sender, committedMs, bytes: envelope.length };
       }
     },
