@@ -77,8 +77,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the memory of n forgets at once',
     file: `${storage}/rules/commit.ts`,
-    find: 'results: [...(memory?.results ?? []), result].slice(-kept)',
-    put: 'results: [...(memory?.results ?? []), result].slice(-1 - 0 * kept)',
+    find: 'Math.max(0, before.length + 1 - kept)',
+    put: 'before.length + 0 * kept',
   },
   {
     name: 'a device that the submit lacks is not missed',
