@@ -8,19 +8,18 @@ import {
   type Authenticate,
   type CloseName,
   type ErrorCode,
-  type Runtime,
+  type Timers,
   type Up,
 } from '@waxwing/protocol';
-import { deviceKeyText, type DeviceKey, type Storage } from '@waxwing/storage';
+import type { DeviceKey } from '@waxwing/storage';
 import type { Logger } from 'pino';
 import { authenticate } from './authenticate.ts';
 import type { Channel, ChannelListener } from './channel.ts';
-import { createDelivery, type Delivery } from './delivery.ts';
-import { createDispatch, type Dispatch } from './dispatch.ts';
-import type { Metrics } from './metrics.ts';
-import { createOutgoing, type EndOfTurn } from './outgoing.ts';
-import type { DeviceRates } from './rate-limit.ts';
+import { createOutgoing, type Outgoing, type OutgoingHost } from './outgoing.ts';
+import type { Beat, Pulse, PulseMember } from './pulse.ts';
 import type { Registered, Registry } from './registry.ts';
+import { arePrekeysLow, Session, type SessionDeps, type SessionHost } from './session.ts';
+import type { Turn } from './turn.ts';
 
 /*
  *   challenged ──Authenticate──▶ authenticating ──Ready──▶ draining ──Drained──▶ live
@@ -46,15 +45,15 @@ export type Connection = ChannelListener &
   };
 
 /** What all connections of a gateway share. */
-export type ConnectionDeps = {
-  readonly storage: Storage;
-  readonly runtime: Runtime;
-  readonly endOfTurn: EndOfTurn;
+export type ConnectionDeps = SessionDeps & {
+  readonly turn: Turn;
+  /** Beats every `tickMs`. */
+  readonly pulse: Pulse;
   readonly log: Logger;
-  readonly metrics: Metrics;
   readonly audiences: readonly string[];
-  readonly rates: DeviceRates;
   readonly registry: Registry<Connection>;
+  /** The channel of the connection has ended. */
+  readonly onClosed: (connection: Connection) => void;
 };
 
 export type ConnectionOptions = {
@@ -63,283 +62,237 @@ export type ConnectionOptions = {
   readonly channel: Channel;
   /** The device has proved who it is. */
   readonly onAuthenticated: () => void;
-  readonly onClosed: () => void;
 };
 
 /** Half a heartbeat: how often a connection looks after itself. */
-const tickMs = limits.heartbeatMs / 2;
+export const tickMs = limits.heartbeatMs / 2;
 
 /** Twice what the rate of submits lets through in a tick: more messages than that are no device's work. */
 const messagesPerTick = 2 * (limits.submitsPerDeviceBurst + (limits.submitsPerDeviceRefillPerSecond * tickMs) / 1_000);
 
 /** Sends the challenge, and is then driven by the channel, the store and the timers. */
 export function createConnection(deps: ConnectionDeps, options: ConnectionOptions): Connection {
-  const { storage, runtime, metrics, registry } = deps;
-  const { channel, id } = options;
-  const { timers, clock } = runtime;
-  const nonce = runtime.randomBytes(32);
-  let state: State = 'challenged';
-  let session: { readonly device: DeviceKey; readonly dispatch: Dispatch; readonly delivery: Delivery } | undefined;
-  let registeredAs: DeviceKey | undefined;
-  let ticks = 0;
-  let silentMs = 0;
-  let messagesInTick = 0;
-  let hasLookedInTick = false;
-  let werePrekeysLow = false;
-  let isInspecting = false;
+  return new DeviceConnection(deps, options);
+}
 
-  const isOver = (): boolean => state === 'closed';
+/** What there is until the device has proved who it is. */
+type Challenged = { readonly nonce: Uint8Array; readonly onAuthenticated: () => void; readonly stop: () => void };
 
-  const outgoing = createOutgoing({
-    channel,
-    timers,
-    endOfTurn: deps.endOfTurn,
-    onFlowing: () => session?.delivery.resume(),
-    onStuck: () => closeNow('slow_reader'),
-  });
+/** A class, since there are thousands: each keeps what differs, and nothing that all have alike. */
+class DeviceConnection implements Connection, OutgoingHost, SessionHost, PulseMember {
+  readonly id: number;
+  readonly channel: Channel;
+  readonly outgoing: Outgoing;
+  readonly #deps: ConnectionDeps;
+  readonly #beat: Beat;
+  #state: State = 'challenged';
+  #challenged: Challenged | undefined;
+  #session: Session | undefined;
+  #registeredAs: DeviceKey | undefined;
+  #cancelTerminate: (() => void) | undefined;
+  #admittedMs = 0;
+  #silentMs = 0;
+  #messagesInTick = 0;
 
-  const onStoreFault = (error: unknown): void => {
-    metrics.storeFault();
-    deps.log.error({ err: error, connection: id }, 'the store failed');
-  };
+  constructor(deps: ConnectionDeps, { id, channel, onAuthenticated }: ConnectionOptions) {
+    const { runtime, metrics } = deps;
+    const nonce = runtime.randomBytes(32);
+    this.id = id;
+    this.channel = channel;
+    this.#deps = deps;
+    this.outgoing = createOutgoing(this);
+    this.#beat = deps.pulse.add(this);
+    const stop = runtime.timers.after(limits.authenticateWithinMs, () => this.closeFor('token_missing'));
+    this.#challenged = { nonce, onAuthenticated, stop };
+    metrics.opened();
+    this.outgoing.push({
+      type: 'challenge',
+      nonce,
+      serverTimeMs: runtime.clock.now(),
+      versions: protocolVersions,
+      limits: told,
+    });
+  }
+
+  get timers(): Timers {
+    return this.#deps.runtime.timers;
+  }
+
+  get turn(): Turn {
+    return this.#deps.turn;
+  }
+
+  received(data: Uint8Array, isText: boolean): void {
+    if (this.#isOver()) return;
+    this.#silentMs = 0;
+    try {
+      if (isText !== (this.channel.form === 'json')) {
+        this.closeFor('malformed');
+        return;
+      }
+      for (const up of decodeUpBatch(data, this.channel.form)) {
+        this.#messagesInTick += 1;
+        if (this.#messagesInTick > messagesPerTick) this.closeFor('rate_limited');
+        if (this.#isOver()) return;
+        this.#handle(up);
+      }
+    } catch (error) {
+      if (error instanceof ProtocolError) {
+        this.closeFor(error.code);
+        return;
+      }
+      this.#deps.log.error({ err: error, connection: this.id }, 'a message could not be handled');
+      this.closeFor('internal');
+    }
+  }
+
+  drained(): void {
+    this.outgoing.drained();
+  }
+
+  closed(): void {
+    this.#cancelTerminate?.();
+    if (!this.#isOver()) this.#leave('peer');
+    this.#deps.onClosed(this);
+  }
+
+  displace(): void {
+    this.closeFor('displaced');
+  }
+
+  close(name: CloseName, reason: string = name): void {
+    if (this.#isOver()) return;
+    this.outgoing.flush();
+    this.#leave(name);
+    this.#cancelTerminate = this.timers.after(limits.closeTimeoutMs, () => this.channel.terminate());
+    this.channel.close(closeCodes[name], reason);
+  }
+
+  closeNow(name: CloseName): void {
+    this.close(name);
+    this.channel.terminate();
+  }
+
+  closeFor(code: ErrorCode): void {
+    this.close(errorRow(code).close ?? 'overloaded', code);
+  }
+
+  async goAway(retryAfterMs: number): Promise<void> {
+    if (this.#session && !this.#isOver()) {
+      this.outgoing.push({ type: 'go_away', retryAfterMs });
+      await this.#session.finish();
+    }
+    this.close('going_away');
+  }
+
+  tick(): void {
+    this.#silentMs += tickMs;
+    this.#messagesInTick = 0;
+    if (this.#silentMs > limits.heartbeatLostMs) this.closeNow('heartbeat_lost');
+    else this.#session?.tick();
+  }
+
+  onFlowing(): void {
+    this.#session?.resume();
+  }
+
+  onStuck(): void {
+    this.closeNow('slow_reader');
+  }
+
+  onLive(): void {
+    const { metrics, runtime } = this.#deps;
+    this.#state = 'live';
+    metrics.drained((runtime.clock.now() - this.#admittedMs) / 1_000);
+  }
+
+  onStoreFault(error: unknown): void {
+    this.#deps.metrics.storeFault();
+    this.#deps.log.error({ err: error, connection: this.id }, 'the store failed');
+  }
+
+  #isOver(): boolean {
+    return this.#state === 'closed';
+  }
 
   /** Leaves whatever state it is in, once. */
-  const leave = (name: CloseName | 'peer'): void => {
-    state = 'closed';
-    cancelDeadline();
-    cancelTick();
-    session?.delivery.stop();
-    outgoing.stop();
-    if (registeredAs) {
-      registry.remove(registeredAs, connection);
+  #leave(name: CloseName | 'peer'): void {
+    const { registry, metrics, log } = this.#deps;
+    this.#state = 'closed';
+    this.#challenged?.stop();
+    this.#challenged = undefined;
+    this.#beat.remove(this);
+    this.#session?.stop();
+    this.outgoing.stop();
+    if (this.#registeredAs) {
+      registry.remove(this.#registeredAs, this);
       metrics.unauthenticated();
     }
     metrics.closed(name);
-    deps.log.debug({ connection: id, code: name }, 'connection closed');
-  };
+    log.debug({ connection: this.id, code: name }, 'connection closed');
+  }
 
-  const close = (name: CloseName, reason: string = name): void => {
-    if (isOver()) return;
-    outgoing.flush();
-    leave(name);
-    cancelTerminate = timers.after(limits.closeTimeoutMs, () => channel.terminate());
-    channel.close(closeCodes[name], reason);
-  };
-
-  const closeNow = (name: CloseName): void => {
-    close(name);
-    channel.terminate();
-  };
-
-  /** Closes with what the error table says of this code. */
-  const closeFor = (code: ErrorCode): void => close(errorRow(code).close ?? 'overloaded', code);
-
-  const countError = (device: DeviceKey): void => {
-    if (deps.rates.errors.take(deviceKeyText(device)) > 0) closeFor('rate_limited');
-  };
-
-  const arePrekeysLow = async (device: DeviceKey): Promise<boolean> => {
-    const { oneTimeKeys, oneTimeKyberKeys } = await storage.prekeys.count(device);
-    return Math.min(oneTimeKeys, oneTimeKyberKeys) < limits.prekeysLowBelow;
-  };
-
-  const admit = async (request: Authenticate): Promise<void> => {
-    state = 'authenticating';
-    cancelDeadline();
-    const startMs = clock.now();
-    const challenged = { audiences: deps.audiences, nonce, nowMs: startMs };
-    const who = await authenticate(request, challenged, storage.directory);
-    if (isOver()) return;
-    if (who.type === 'refused') {
-      closeFor(who.code);
+  #handle(up: Up): void {
+    if (up.type === 'authenticate') {
+      if (this.#state !== 'challenged' || !this.#challenged) {
+        this.closeFor('unexpected');
+        return;
+      }
+      this.#admit(up, this.#challenged).catch((error: unknown) => {
+        this.onStoreFault(error);
+        this.closeFor('unavailable');
+      });
       return;
     }
-    options.onAuthenticated();
+    if (up.type === 'heartbeat' && this.#state === 'authenticating') return;
+    if (this.#session) this.#session.handle(up);
+    else this.closeFor('unexpected');
+  }
+
+  async #admit(request: Authenticate, { nonce, onAuthenticated, stop }: Challenged): Promise<void> {
+    const { storage, runtime, audiences, registry, metrics } = this.#deps;
+    this.#state = 'authenticating';
+    this.#challenged = undefined;
+    stop();
+    this.#admittedMs = runtime.clock.now();
+    const who = await authenticate(request, { audiences, nonce, nowMs: this.#admittedMs }, storage.directory);
+    if (this.#isOver()) return;
+    if (who.type === 'refused') {
+      this.closeFor(who.code);
+      return;
+    }
+    onAuthenticated();
     const { device } = who;
     const claim = await storage.directory.claimGeneration(device, request.generations);
-    if (isOver()) return;
+    if (this.#isOver()) return;
     if (claim === 'cloned') {
-      closeFor('cloned');
+      this.closeFor('cloned');
       return;
     }
-    if (!registry.admit(device, connection)) {
-      closeFor('displaced');
+    if (!registry.admit(device, this)) {
+      this.closeFor('displaced');
       return;
     }
-    registeredAs = device;
+    this.#registeredAs = device;
     metrics.authenticated();
     const [opened, prekeysLow] = await Promise.all([
       storage.mailboxes.open(device, request.committed),
-      arePrekeysLow(device),
+      arePrekeysLow(storage.prekeys, device),
     ]);
-    if (isOver()) return;
-    werePrekeysLow = prekeysLow;
+    if (this.#isOver()) return;
     const { incarnation, restarted: mailboxRestarted, marks } = opened;
-    outgoing.push({ type: 'ready', incarnation, mailboxRestarted, prekeysLow, marks });
-    state = 'draining';
-    const delivery = createDelivery({
-      device,
-      mailboxes: storage.mailboxes,
-      opened,
-      timers,
-      send: (down) => outgoing.push(down),
-      channelRoom: () => outgoing.room(),
-      onDelivered: (entries, bytes) => metrics.delivered(entries, bytes),
-      onDrained: () => {
-        state = 'live';
-        metrics.drained((clock.now() - startMs) / 1_000);
-      },
-      onStoreFault,
-    });
-    const dispatch = createDispatch({
-      device,
-      mailboxes: storage.mailboxes,
-      rates: deps.rates,
-      clock,
-      metrics,
-      reply: (down) => outgoing.push(down),
-      onFault: () => countError(device),
-      onStoreFault,
-    });
-    session = { device, dispatch, delivery };
-    delivery.look();
-  };
-
-  const handle = (up: Up): void => {
-    if (up.type === 'authenticate') {
-      if (state !== 'challenged') {
-        closeFor('unexpected');
-        return;
-      }
-      admit(up).catch((error: unknown) => {
-        onStoreFault(error);
-        closeFor('unavailable');
-      });
-      return;
-    }
-    if (up.type === 'heartbeat' && state === 'authenticating') return;
-    if (!session) {
-      closeFor('unexpected');
-      return;
-    }
-    const { delivery, dispatch } = session;
-    switch (up.type) {
-      case 'ack': {
-        delivery.committed(up.committed);
-        return;
-      }
-      case 'heartbeat':
-        if (up.committed) delivery.committed(up.committed);
-        if (!hasLookedInTick) delivery.look();
-        hasLookedInTick = true;
-        return;
-      default: {
-        dispatch.handle(up);
-        return;
-      }
-    }
-  };
-
-  /** What may have changed without anyone telling: the device's place in the list, and its prekeys. */
-  const inspect = async (device: DeviceKey): Promise<void> => {
-    const stored = await storage.directory.deviceList(device.account);
-    const listed = stored?.list.devices.find((other) => other.device === device.device);
-    if (listed?.addedIn !== device.addedIn) {
-      await storage.mailboxes.drop(device);
-      closeFor('device_removed');
-      return;
-    }
-    const low = await arePrekeysLow(device);
-    if (low && !werePrekeysLow) outgoing.push({ type: 'prekeys_low' });
-    werePrekeysLow = low;
-  };
-
-  const heartbeat = (): void => {
-    if (!session) return;
-    outgoing.push({ type: 'heartbeat' });
-    session.delivery.look();
-    if (isInspecting) return;
-    isInspecting = true;
-    inspect(session.device)
-      .catch(onStoreFault)
-      .finally(() => {
-        isInspecting = false;
-      });
-  };
-
-  const tick = (): void => {
-    cancelTick = timers.after(tickMs, tick);
-    silentMs += tickMs;
-    messagesInTick = 0;
-    hasLookedInTick = false;
-    if (silentMs > limits.heartbeatLostMs) {
-      closeNow('heartbeat_lost');
-      return;
-    }
-    ticks += 1;
-    if (ticks % 2 === 0) heartbeat();
-  };
-
-  const connection: Connection = {
-    id,
-    received(data, isText) {
-      if (isOver()) return;
-      silentMs = 0;
-      try {
-        if (isText !== (channel.form === 'json')) {
-          closeFor('malformed');
-          return;
-        }
-        for (const up of decodeUpBatch(data, channel.form)) {
-          messagesInTick += 1;
-          if (messagesInTick > messagesPerTick) closeFor('rate_limited');
-          if (isOver()) return;
-          handle(up);
-        }
-      } catch (error) {
-        if (error instanceof ProtocolError) {
-          closeFor(error.code);
-          return;
-        }
-        deps.log.error({ err: error, connection: id }, 'a message could not be handled');
-        closeFor('internal');
-      }
-    },
-    drained: () => outgoing.drained(),
-    closed() {
-      cancelTerminate();
-      if (!isOver()) leave('peer');
-      options.onClosed();
-    },
-    displace: () => closeFor('displaced'),
-    close: (name) => close(name),
-    closeNow,
-    async goAway(retryAfterMs) {
-      if (session && !isOver()) {
-        outgoing.push({ type: 'go_away', retryAfterMs });
-        session.dispatch.refuseSubmits();
-        await session.dispatch.idle();
-      }
-      close('going_away');
-    },
-  };
-
-  let cancelTerminate = (): void => undefined;
-  let cancelTick = timers.after(tickMs, tick);
-  const cancelDeadline = timers.after(limits.authenticateWithinMs, () => closeFor('token_missing'));
-  metrics.opened();
-  outgoing.push({
-    type: 'challenge',
-    nonce,
-    serverTimeMs: clock.now(),
-    versions: protocolVersions,
-    limits: {
-      batchMaxBytes: limits.batchMaxBytes,
-      ciphertextMaxBytes: limits.ciphertextMaxBytes,
-      windowPerHandle: limits.windowPerHandle,
-      windowInAll: limits.windowInAll,
-      heartbeatMs: limits.heartbeatMs,
-    },
-  });
-  return connection;
+    this.outgoing.push({ type: 'ready', incarnation, mailboxRestarted, prekeysLow, marks });
+    this.#state = 'draining';
+    this.#session = new Session(this.#deps, this, { device, opened, prekeysLow });
+    this.#session.begin();
+  }
 }
+
+/** The limits that a device is told. */
+const told = {
+  batchMaxBytes: limits.batchMaxBytes,
+  ciphertextMaxBytes: limits.ciphertextMaxBytes,
+  windowPerHandle: limits.windowPerHandle,
+  windowInAll: limits.windowInAll,
+  heartbeatMs: limits.heartbeatMs,
+};

@@ -1,6 +1,6 @@
 import { limits, type Down, type Mark, type Position, type Timers } from '@waxwing/protocol';
 import type { ArrivedEntry, DeviceKey, MailboxEntry, MailboxStore, OpenMailbox } from '@waxwing/storage';
-import { createDeliverWindow } from './flow-control.ts';
+import { DeliverWindow } from './flow-control.ts';
 
 /**
  * Brings one device its mailbox, in order, within the window.
@@ -24,153 +24,178 @@ export type Delivery = {
   stop(): void;
 };
 
-export type DeliveryDeps = {
+/** Whose mailbox it is, and who is told. */
+export type DeliveryHost = {
   readonly device: DeviceKey;
   readonly mailboxes: MailboxStore;
-  readonly opened: OpenMailbox;
   readonly timers: Timers;
-  readonly send: (down: Down) => void;
+  send(down: Down): void;
   /** How many bytes more the channel takes; 0 while it does not flow. */
-  readonly channelRoom: () => number;
-  readonly onDelivered: (entries: number, bytes: number) => void;
-  readonly onDrained: () => void;
-  readonly onStoreFault: (error: unknown) => void;
+  channelRoom(): number;
+  onDelivered(entries: number, bytes: number): void;
+  onDrained(): void;
+  onStoreFault(error: unknown): void;
 };
 
-export function createDelivery(deps: DeliveryDeps): Delivery {
-  const { device, mailboxes, send } = deps;
-  const window = createDeliverWindow();
-  let { incarnation, after } = deps.opened;
-  let toldMarks = new Set(deps.opened.marks.map(markText));
-  let isDraining = true;
-  let isStopped = false;
-  let isReading = false;
-  let isWanted = false;
-  let isAcking = false;
-  let pendingAck: Position | undefined;
-  let cancelRetry: (() => void) | undefined;
+export function createDelivery(host: DeliveryHost, opened: OpenMailbox): Delivery {
+  return new MailboxDelivery(host, opened);
+}
 
-  const isOver = (): boolean => isStopped;
+/** A class, since every connection has one: it keeps what differs, and nothing that all have alike. */
+class MailboxDelivery implements Delivery {
+  readonly #host: DeliveryHost;
+  readonly #window = new DeliverWindow();
+  readonly #stopListening: () => void;
+  #incarnation: string;
+  #after: number;
+  /** The marks that the device knows, as texts; undefined: none. */
+  #toldMarks: ReadonlySet<string> | undefined;
+  #isDraining = true;
+  #isStopped = false;
+  #isReading = false;
+  #isWanted = false;
+  #isAcking = false;
+  #pendingAck: Position | undefined;
+  #cancelRetry: (() => void) | undefined;
 
-  const retryLater = (error: unknown): void => {
-    if (isStopped) return;
-    deps.onStoreFault(error);
-    cancelRetry ??= deps.timers.after(limits.storeRetryMs, () => {
-      cancelRetry = undefined;
-      look();
-      void ack();
+  constructor(host: DeliveryHost, { incarnation, after, marks }: OpenMailbox) {
+    this.#host = host;
+    this.#incarnation = incarnation;
+    this.#after = after;
+    this.#toldMarks = textsOf(marks);
+    this.#stopListening = host.mailboxes.listen(host.device, (entry) => this.#arrived(entry));
+  }
+
+  look(): void {
+    this.#isWanted = true;
+    this.resume();
+  }
+
+  resume(): void {
+    if (this.#isWanted && !this.#isReading && !this.#cancelRetry) void this.#read();
+  }
+
+  committed(position: Position): void {
+    const pending = this.#pendingAck;
+    const isOlder = pending?.incarnation === position.incarnation && pending.number >= position.number;
+    if (this.#isStopped || isOlder) return;
+    this.#pendingAck = position;
+    if (position.incarnation === this.#incarnation) this.#window.committed(position.number);
+    void this.#ack();
+    this.resume();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopListening();
+    this.#cancelRetry?.();
+  }
+
+  #retryLater(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#host.onStoreFault(error);
+    this.#cancelRetry ??= this.#host.timers.after(limits.storeRetryMs, () => {
+      this.#cancelRetry = undefined;
+      this.look();
+      void this.#ack();
     });
-  };
-
-  const look = (): void => {
-    isWanted = true;
-    resume();
-  };
-
-  const resume = (): void => {
-    if (isWanted && !isReading && !cancelRetry) void read();
-  };
+  }
 
   /** What has just come is sent at once if it is all that is not sent yet, and there is room; else the mailbox is read. */
-  const arrived = (entry?: ArrivedEntry): void => {
-    const isNext = entry?.number === after + 1 && entry.incarnation === incarnation;
-    const isIdle = !isStopped && !isDraining && !isReading && !isWanted && !cancelRetry;
-    if (!isNext || !isIdle || Math.min(window.room(), deps.channelRoom()) === 0) look();
-    else sendEntries([entry]);
-  };
+  #arrived(entry?: ArrivedEntry): void {
+    const isNext = entry?.number === this.#after + 1 && entry.incarnation === this.#incarnation;
+    const isBusy = this.#isDraining || this.#isReading || this.#isWanted || this.#cancelRetry !== undefined;
+    if (!isNext || isBusy || this.#isStopped || this.#room() === 0) this.look();
+    else this.#sendEntries([entry]);
+  }
 
-  const read = async (): Promise<void> => {
-    isReading = true;
+  #room(): number {
+    return Math.min(this.#window.room(), this.#host.channelRoom());
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
     try {
-      while (isWanted && !isOver()) {
-        const bytes = Math.min(window.room(), deps.channelRoom());
+      while (this.#isWanted && !this.#isOver()) {
+        const bytes = this.#room();
         if (bytes === 0) break;
-        isWanted = false;
-        const of = incarnation;
-        const page = await mailboxes.read(device, after, { entries: limits.mailboxPageEntries, bytes });
-        if (isOver()) return;
-        if (of !== incarnation) isWanted = true;
-        else deliver(page.entries, page.marks);
+        this.#isWanted = false;
+        const of = this.#incarnation;
+        const { mailboxes, device } = this.#host;
+        const page = await mailboxes.read(device, this.#after, { entries: limits.mailboxPageEntries, bytes });
+        if (this.#isOver()) return;
+        if (of !== this.#incarnation) this.#isWanted = true;
+        else this.#deliver(page.entries, page.marks);
       }
     } catch (error) {
-      isWanted = true;
-      retryLater(error);
+      this.#isWanted = true;
+      this.#retryLater(error);
     } finally {
-      isReading = false;
+      this.#isReading = false;
     }
-  };
+  }
 
-  const deliver = (entries: readonly MailboxEntry[], marks: readonly Mark[]): void => {
-    const fresh = marks.filter((mark) => !toldMarks.has(markText(mark)));
-    if (fresh.length > 0) send({ type: 'marks', marks: fresh });
-    toldMarks = new Set(marks.map(markText));
-    sendEntries(entries);
-    if (entries.length > 0) isWanted = true;
-    else if (isDraining) {
-      isDraining = false;
-      send({ type: 'drained' });
-      deps.onDrained();
+  #isOver(): boolean {
+    return this.#isStopped;
+  }
+
+  #deliver(entries: readonly MailboxEntry[], marks: readonly Mark[]): void {
+    const fresh = marks.filter((mark) => this.#toldMarks?.has(markText(mark)) !== true);
+    if (fresh.length > 0) this.#host.send({ type: 'marks', marks: fresh });
+    this.#toldMarks = textsOf(marks);
+    this.#sendEntries(entries);
+    if (entries.length > 0) this.#isWanted = true;
+    else if (this.#isDraining) {
+      this.#isDraining = false;
+      this.#host.send({ type: 'drained' });
+      this.#host.onDrained();
     }
-  };
+  }
 
-  const sendEntries = (entries: readonly MailboxEntry[]): void => {
+  #sendEntries(entries: readonly MailboxEntry[]): void {
+    const incarnation = this.#incarnation;
     let bytes = 0;
     for (const { number, envelope } of entries) {
-      window.delivered(number, envelope.length);
-      send({ type: 'deliver', position: { incarnation, number }, envelope });
-      after = number;
+      this.#window.delivered(number, envelope.length);
+      this.#host.send({ type: 'deliver', position: { incarnation, number }, envelope });
+      this.#after = number;
       bytes += envelope.length;
     }
-    if (entries.length > 0) deps.onDelivered(entries.length, bytes);
-  };
+    if (entries.length > 0) this.#host.onDelivered(entries.length, bytes);
+  }
 
-  const ack = async (): Promise<void> => {
-    if (isAcking || cancelRetry) return;
-    isAcking = true;
+  async #ack(): Promise<void> {
+    if (this.#isAcking || this.#cancelRetry) return;
+    this.#isAcking = true;
     try {
-      while (pendingAck !== undefined && !isOver()) {
-        const position = pendingAck;
-        const answer = await mailboxes.ack(device, position);
-        if (pendingAck === position) pendingAck = undefined;
-        if (answer.type === 'restarted') restart(answer.incarnation);
+      while (this.#pendingAck !== undefined && !this.#isOver()) {
+        const position = this.#pendingAck;
+        const answer = await this.#host.mailboxes.ack(this.#host.device, position);
+        if (this.#pendingAck === position) this.#pendingAck = undefined;
+        if (answer.type === 'restarted') this.#restart(answer.incarnation);
       }
     } catch (error) {
-      retryLater(error);
+      this.#retryLater(error);
     } finally {
-      isAcking = false;
+      this.#isAcking = false;
     }
-  };
+  }
 
   /** An ack of another incarnation trimmed nothing. If this reader still held that one to be current, it starts over. */
-  const restart = (current: string): void => {
-    if (isStopped) return;
-    send({ type: 'mailbox_restarted', incarnation: current });
-    if (current === incarnation) return;
-    incarnation = current;
-    after = 0;
-    toldMarks = new Set();
-    window.clear();
-    look();
-  };
+  #restart(current: string): void {
+    if (this.#isStopped) return;
+    this.#host.send({ type: 'mailbox_restarted', incarnation: current });
+    if (current === this.#incarnation) return;
+    this.#incarnation = current;
+    this.#after = 0;
+    this.#toldMarks = undefined;
+    this.#window.clear();
+    this.look();
+  }
+}
 
-  const stopListening = mailboxes.listen(device, arrived);
-  return {
-    look,
-    resume,
-    committed(position) {
-      const isOlder = pendingAck?.incarnation === position.incarnation && pendingAck.number >= position.number;
-      if (isStopped || isOlder) return;
-      pendingAck = position;
-      if (position.incarnation === incarnation) window.committed(position.number);
-      void ack();
-      resume();
-    },
-    stop() {
-      isStopped = true;
-      stopListening();
-      cancelRetry?.();
-    },
-  };
+function textsOf(marks: readonly Mark[]): ReadonlySet<string> | undefined {
+  return marks.length > 0 ? new Set(marks.map(markText)) : undefined;
 }
 
 function markText({ from, to, count, reason }: Mark): string {

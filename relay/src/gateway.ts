@@ -2,11 +2,12 @@ import { audience, limits, randomFraction, type Runtime } from '@waxwing/protoco
 import type { DeviceKey, Storage } from '@waxwing/storage';
 import type { Logger } from 'pino';
 import type { Channel, ChannelListener } from './channel.ts';
-import { createConnection, type Connection, type ConnectionDeps } from './connection.ts';
+import { createConnection, tickMs, type Connection, type ConnectionDeps } from './connection.ts';
 import type { Metrics } from './metrics.ts';
-import type { EndOfTurn } from './outgoing.ts';
+import { createPulse } from './pulse.ts';
 import { createDeviceRates } from './rate-limit.ts';
 import { createRegistry } from './registry.ts';
+import { createTurn, type EndOfTurn } from './turn.ts';
 
 export type GatewayDeps = {
   readonly storage: Storage;
@@ -41,13 +42,19 @@ export type Gateway = {
 
 export function createGateway(o: GatewayDeps): Gateway {
   const { runtime } = o;
+  const connections = new Set<Connection>();
   const deps: ConnectionDeps = {
     ...o,
+    turn: createTurn(o.endOfTurn),
+    pulse: createPulse(runtime.timers, tickMs),
     audiences: o.origins.map((origin) => audience('relay', origin)),
     rates: createDeviceRates(runtime.clock),
     registry: createRegistry<Connection>(),
+    onClosed(connection) {
+      connections.delete(connection);
+      settle();
+    },
   };
-  const connections = new Set<Connection>();
   let lastId = 0;
   let isDraining = false;
   let draining: Promise<void> | undefined;
@@ -81,15 +88,7 @@ export function createGateway(o: GatewayDeps): Gateway {
   return {
     connect(channel, onAuthenticated = () => undefined) {
       lastId += 1;
-      const connection = createConnection(deps, {
-        id: lastId,
-        channel,
-        onAuthenticated,
-        onClosed: () => {
-          connections.delete(connection);
-          settle();
-        },
-      });
+      const connection = createConnection(deps, { id: lastId, channel, onAuthenticated });
       connections.add(connection);
       if (isDraining) connection.close('going_away');
       return connection;

@@ -1,8 +1,6 @@
 import { encodeDownBatch, limits, type Down, type Timers } from '@waxwing/protocol';
 import type { Channel } from './channel.ts';
-
-/** Calls back at the end of the event-loop turn. */
-export type EndOfTurn = (call: () => void) => void;
+import type { Turn } from './turn.ts';
 
 /**
  * What the relay says to one device: queued, and written once per event-loop turn as one batch (several if it is over
@@ -23,84 +21,101 @@ export type Outgoing = {
   stop(): void;
 };
 
-export type OutgoingDeps = {
+/** Whose messages these are. */
+export type OutgoingHost = {
   readonly channel: Channel;
   readonly timers: Timers;
-  readonly endOfTurn: EndOfTurn;
+  readonly turn: Turn;
   /** There is room again, after a flush or after the channel drained. */
-  readonly onFlowing: () => void;
-  readonly onStuck: () => void;
+  onFlowing(): void;
+  onStuck(): void;
 };
 
-export function createOutgoing({ channel, timers, endOfTurn, onFlowing, onStuck }: OutgoingDeps): Outgoing {
-  let queue: { readonly down: Down; readonly bytes: number }[] = [];
-  let queuedBytes = 0;
-  let isScheduled = false;
-  let isStopped = false;
-  let stopWatch: (() => void) | undefined;
+export function createOutgoing(host: OutgoingHost): Outgoing {
+  return new ChannelOutgoing(host);
+}
 
-  const held = (): number => queuedBytes + channel.bufferedBytes();
+/** A class, since every connection has one: it keeps what differs, and nothing that all have alike. */
+class ChannelOutgoing implements Outgoing {
+  readonly #host: OutgoingHost;
+  #queue: Down[] = none;
+  #queuedBytes = 0;
+  #isStopped = false;
+  #stopWatch: (() => void) | undefined;
 
-  const look = (): void => {
-    if (isStopped) return;
+  constructor(host: OutgoingHost) {
+    this.#host = host;
+  }
+
+  push(down: Down): void {
+    if (this.#isStopped) return;
+    if (this.#queue === none) {
+      this.#queue = [];
+      this.#host.turn.add(this);
+    }
+    this.#queue.push(down);
+    this.#queuedBytes += sizeOf(down);
+  }
+
+  room(): number {
+    return Math.max(0, limits.socketBufferBytes + 1 - this.#queuedBytes - this.#host.channel.bufferedBytes());
+  }
+
+  /** What was queued for this turn may have been flushed before. */
+  endTurn(): void {
+    if (this.#isStopped) return;
+    this.flush();
+    this.drained();
+  }
+
+  flush(): void {
+    const queue = this.#queue;
+    this.#queue = none;
+    this.#queuedBytes = 0;
+    let [from, bytes] = [0, 0];
+    queue.forEach((down, index) => {
+      const more = sizeOf(down);
+      if (index > from && (bytes + more > limits.batchMaxBytes || index - from === limits.batchMaxMessages)) {
+        this.#send(queue.slice(from, index));
+        [from, bytes] = [index, 0];
+      }
+      bytes += more;
+    });
+    if (queue.length > from) this.#send(from === 0 ? queue : queue.slice(from));
+  }
+
+  drained(): void {
+    if (this.#isStopped) return;
+    const { channel, timers } = this.#host;
     const buffered = channel.bufferedBytes();
     if (buffered > limits.socketBufferMaxBytes) {
-      onStuck();
+      this.#host.onStuck();
       return;
     }
     if (buffered > limits.socketBufferBytes) {
-      stopWatch ??= timers.after(limits.stuckSocketMs, onStuck);
+      this.#stopWatch ??= timers.after(limits.stuckSocketMs, () => this.#host.onStuck());
       return;
     }
-    stopWatch?.();
-    stopWatch = undefined;
-    onFlowing();
-  };
+    this.#stopWatch?.();
+    this.#stopWatch = undefined;
+    this.#host.onFlowing();
+  }
 
-  const write = (): void => {
-    const batch: Down[] = [];
-    let bytes = 0;
-    for (const next of queue) {
-      if (batch.length > 0 && (bytes + next.bytes > limits.batchMaxBytes || batch.length === limits.batchMaxMessages)) {
-        channel.send(encodeDownBatch(batch.splice(0), channel.form));
-        bytes = 0;
-      }
-      batch.push(next.down);
-      bytes += next.bytes;
-    }
-    queue = [];
-    queuedBytes = 0;
-    if (batch.length > 0) channel.send(encodeDownBatch(batch, channel.form));
-  };
+  stop(): void {
+    this.#isStopped = true;
+    this.#queue = none;
+    this.#queuedBytes = 0;
+    this.#stopWatch?.();
+  }
 
-  const endTurn = (): void => {
-    isScheduled = false;
-    if (isStopped) return;
-    write();
-    look();
-  };
-
-  return {
-    push(down) {
-      if (isStopped) return;
-      const bytes = sizeOf(down);
-      queue.push({ down, bytes });
-      queuedBytes += bytes;
-      if (isScheduled) return;
-      isScheduled = true;
-      endOfTurn(endTurn);
-    },
-    flush: write,
-    room: () => Math.max(0, limits.socketBufferBytes + 1 - held()),
-    drained: look,
-    stop() {
-      isStopped = true;
-      queue = [];
-      queuedBytes = 0;
-      stopWatch?.();
-    },
-  };
+  #send(batch: readonly Down[]): void {
+    const { channel } = this.#host;
+    channel.send(encodeDownBatch(batch, channel.form));
+  }
 }
+
+/** The queue of whoever has nothing to say; never added to. */
+const none: Down[] = [];
 
 /** About how long the message is in binary form; for the kinds that can be long, not less. */
 function sizeOf(down: Down): number {

@@ -25,19 +25,19 @@ function world() {
       return () => undefined;
     },
   };
-  const delivery = createDelivery({
+  const host = {
     device: { account: accountNumber(1), device: parseDeviceId(1), addedIn: 1 },
     mailboxes,
-    opened: { incarnation, restarted: false, after: 0, marks: [] },
     timers: systemRuntime.timers,
-    send: (down) => sent.push(down),
+    send: (down: Down) => void sent.push(down),
     channelRoom: () => room,
     onDelivered: () => undefined,
     onDrained: () => undefined,
-    onStoreFault: (error) => {
+    onStoreFault: (error: unknown) => {
       throw error;
     },
-  });
+  };
+  const delivery = createDelivery(host, { incarnation, restarted: false, after: 0, marks: [] });
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   return {
     delivery,

@@ -1,6 +1,7 @@
 import { decodeDownBatch, downBatchMaxBytes, limits, type Down } from '@waxwing/protocol';
 import { describe, expect, it } from 'vitest';
 import { createOutgoing } from '../../../relay/src/outgoing.ts';
+import { createTurn } from '../../../relay/src/turn.ts';
 import { createManualRuntime } from '../../kit/src/manual-runtime.ts';
 
 function outgoing() {
@@ -18,7 +19,7 @@ function outgoing() {
       terminate: () => undefined,
     },
     timers: runtime.timers,
-    endOfTurn: (call) => turn.push(call),
+    turn: createTurn((call) => turn.push(call)),
     onFlowing: () => (told.flowing += 1),
     onStuck: () => (told.stuck += 1),
   });
