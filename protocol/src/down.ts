@@ -152,10 +152,17 @@ function partOf(down: Down): DownPart {
       return deliverPart(down.position, down.envelope);
     case 'accepted':
       return acceptedPart(down);
+    case 'heartbeat':
+      return heartbeatPart;
+    case 'drained':
+      return drainedPart;
     default:
       return readyPart(encodeAnyDownBatch([down], 'binary'));
   }
 }
+
+const heartbeatPart = readyPart(encodeAnyDownBatch([{ type: 'heartbeat' }], 'binary'));
+const drainedPart = readyPart(encodeAnyDownBatch([{ type: 'drained' }], 'binary'));
 
 /** The same for every message, with the generated code. */
 function encodeAnyDownBatch(messages: readonly Down[], form: Form): Uint8Array {

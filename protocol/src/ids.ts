@@ -77,9 +77,19 @@ function hexDigit(code: number): number {
 
 function uuidFromBytes(bytes: Uint8Array, what: string): string {
   if (!isUuidBytes(bytes)) malformed(what);
-  const hex = view(bytes).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  let at = 0;
+  for (let index = 0; index < 16; index += 1) {
+    const byte = bytes[index] ?? 0;
+    uuidText[at++] = digits[byte >> 4] ?? 0;
+    uuidText[at++] = digits[byte & 15] ?? 0;
+    if (index === 3 || index === 5 || index === 7 || index === 9) at += 1;
+  }
+  return uuidText.toString('latin1');
 }
+
+/** Where a UUID is spelled out: a text that is put together from pieces would keep them all. */
+const uuidText = Buffer.alloc(36, '-');
+const digits = Buffer.from('0123456789abcdef');
 
 /** Whether these are the 16 bytes of a UUID: of a version from 1 to 8, and of the one variant that has versions. */
 export function isUuidBytes(bytes: Uint8Array): boolean {

@@ -1,4 +1,4 @@
-import { handleFromBytes, messageIdFromBytes, parsePosition } from './ids.ts';
+import { handleFromBytes, messageIdFromBytes, parsePosition, type Position } from './ids.ts';
 import { limits } from './limits.ts';
 import {
   cursorOver,
@@ -15,8 +15,8 @@ import {
 } from './wire-bytes.ts';
 
 /**
- * The messages of a batch if all of them are submits, direct submits and acks, as devices write them: fields in order,
- * nothing unknown, nothing out of its range. Undefined for every other batch, which is to be read in another way; what is
+ * The messages of a batch if all of them are submits, direct submits, acks and heartbeats, as devices write them: fields in
+ * order, nothing unknown, nothing out of its range. Undefined for every other batch, which is to be read in another way; what is
  * answered is what that way would answer.
  */
 export function readUpBatch(bytes: Uint8Array): UpMessage[] | undefined {
@@ -32,7 +32,10 @@ export function readUpBatch(bytes: Uint8Array): UpMessage[] | undefined {
 }
 
 type UpMessage = NonNullable<
-  ReturnType<typeof readSubmit> | ReturnType<typeof readDirect> | ReturnType<typeof readAck>
+  | ReturnType<typeof readSubmit>
+  | ReturnType<typeof readDirect>
+  | ReturnType<typeof readAck>
+  | ReturnType<typeof readHeartbeat>
 >;
 
 function readUp(cursor: Cursor, batchEnd: number): UpMessage | undefined {
@@ -51,6 +54,8 @@ function readUp(cursor: Cursor, batchEnd: number): UpMessage | undefined {
       return readDirect(cursor);
     case 0x22:
       return readAck(cursor);
+    case 0x3a:
+      return readHeartbeat(cursor);
     default:
       return undefined;
   }
@@ -91,8 +96,20 @@ function readDirect(cursor: Cursor) {
 }
 
 function readAck(cursor: Cursor) {
+  const committed = readCommitted(cursor);
+  return committed && { type: 'ack' as const, committed };
+}
+
+function readHeartbeat(cursor: Cursor) {
+  if (cursor.at === cursor.end) return { type: 'heartbeat' as const };
+  const committed = readCommitted(cursor);
+  return committed && { type: 'heartbeat' as const, committed };
+}
+
+/** A position that is all there is. */
+function readCommitted(cursor: Cursor): Position | undefined {
   if (!hasTag(cursor, 0x0a) || readEnd(cursor) !== cursor.end || !hasTag(cursor, 0x0a)) return undefined;
   const incarnation = readFixed(cursor, 8);
   const number = hasTag(cursor, 0x10) ? readVarint(cursor) : 0;
-  return isWhole(cursor) ? { type: 'ack' as const, committed: parsePosition(incarnation, number) } : undefined;
+  return isWhole(cursor) ? parsePosition(incarnation, number) : undefined;
 }

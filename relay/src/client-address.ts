@@ -20,7 +20,7 @@ export function createClientAddress(trusted: readonly string[]): (request: Incom
   };
   return (request) => {
     const direct = plain(request.socket.remoteAddress ?? '');
-    if (!isProxy(direct)) return subscriber(direct);
+    if (trusted.length === 0 || !isProxy(direct)) return subscriber(direct);
     const header = request.headers['x-forwarded-for'];
     const hops = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map((hop) => plain(hop.trim()));
     const client = hops.findLast((hop) => !isProxy(hop));

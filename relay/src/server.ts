@@ -12,13 +12,13 @@ import {
 import type { DeviceKey, Storage } from '@waxwing/storage';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { WebSocketServer, type RawData, type ServerOptions, type WebSocket } from 'ws';
-import type { Channel } from './channel.ts';
+import { WebSocketServer, type ServerOptions } from 'ws';
 import { createClientAddress } from './client-address.ts';
 import type { RelayConfig } from './config.ts';
 import { createGateway } from './gateway.ts';
 import { createMetrics, measureEventLoop, type Refusal } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { DeviceSocket } from './socket.ts';
 
 export type RelayDeps = {
   readonly storage: Storage;
@@ -63,8 +63,9 @@ export function createRelay({ storage, runtime, log, config, metrics: registry }
   );
   const stopMeasuring = measureEventLoop(registry);
   // closeTimeout is an option of ws 8.23 that its types do not know yet.
-  const options: ServerOptions & { closeTimeout: number } = {
+  const options: ServerOptions<typeof DeviceSocket> & { closeTimeout: number } = {
     noServer: true,
+    WebSocket: DeviceSocket,
     clientTracking: false,
     perMessageDeflate: false,
     skipUTF8Validation: false,
@@ -85,29 +86,9 @@ export function createRelay({ storage, runtime, log, config, metrics: registry }
   // Else ws answers a bad handshake by itself, without a code.
   server.on('wsClientError', (_error, socket) => refuse(socket, 'handshake'));
 
-  const serve = (socket: WebSocket, form: Form, onAuthenticated: () => void): void => {
-    const options = { binary: form === 'binary' };
-    const onSent = (): void => listener.drained();
-    const channel: Channel = {
-      form,
-      send(bytes) {
-        if (socket.readyState !== socket.OPEN) return;
-        socket.send(bytes, options, onSent);
-      },
-      bufferedBytes: () => socket.bufferedAmount,
-      close: (code, reason) => socket.close(code, reason),
-      terminate: () => socket.terminate(),
-    };
-    const listener = gateway.connect(channel, onAuthenticated);
-    socket.on('message', (data, binary) => listener.received(bytesOf(data), !binary));
-    // What is wrong with a frame below the batch, ws answers by itself: 1002, 1007, 1008 or 1009, and then `close`.
-    socket.on('error', (error) => log.debug({ err: error }, 'socket error'));
-    socket.on('close', () => listener.closed());
-  };
-
   return {
     upgrade(request, socket, head) {
-      socket.on('error', () => socket.destroy());
+      socket.on('error', destroy);
       if (pathOf(request) !== config.path) {
         refuse(socket, 'path');
         return;
@@ -132,7 +113,7 @@ export function createRelay({ storage, runtime, log, config, metrics: registry }
         return;
       }
       server.handleUpgrade(request, socket, head, (ws) =>
-        serve(ws, chosen.form, () => unauthenticated.giveBack(address)),
+        ws.serve(chosen.form, log, (channel) => gateway.connect(channel, () => unauthenticated.giveBack(address))),
       );
     },
     drain: () => gateway.drain(),
@@ -168,9 +149,8 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
 }
 
-function bytesOf(data: RawData): Uint8Array {
-  if (Array.isArray(data)) return Buffer.concat(data);
-  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 const refusals: Readonly<Record<Refusal, string>> = {

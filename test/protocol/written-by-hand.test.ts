@@ -33,7 +33,10 @@ import { readUpBatch } from '../../protocol/src/up-bytes.ts';
 import { content, down, downs, envelope, frame, submitBody, ups } from './arbitraries.ts';
 import { plain } from './plain.ts';
 
-const hotUps = fc.array(fc.oneof(ups.submit, ups.direct_submit, ups.ack), { minLength: 1, maxLength: 4 });
+const hotUps = fc.array(fc.oneof(ups.submit, ups.direct_submit, ups.ack, ups.heartbeat), {
+  minLength: 1,
+  maxLength: 4,
+});
 
 /** Submits among them that no device may send, though they are well written. */
 const anyUps = fc.array(
@@ -43,6 +46,7 @@ const anyUps = fc.array(
     ups.submit.map((submit) => ({ ...submit, oldest: 0 })),
     ups.direct_submit,
     ups.ack,
+    ups.heartbeat,
   ),
   { minLength: 1, maxLength: 4 },
 );
@@ -145,7 +149,7 @@ describe('what is written by hand', () => {
 });
 
 describe('what is read by hand', () => {
-  it('is taken where a device wrote it: no batch of submits and acks needs the generated code', () => {
+  it('is taken where a device wrote it: no batch of submits, acks and heartbeats needs the generated code', () => {
     fc.assert(
       fc.property(hotUps, (all) => {
         const fits = all.filter((up) => up.type !== 'submit' || up.oldest <= up.n);
