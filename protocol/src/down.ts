@@ -22,7 +22,7 @@ import {
 } from './ids.ts';
 import { limits } from './limits.ts';
 import { readDeliveries } from './deliver-bytes.ts';
-import { acceptedPart, deliverPart, joinParts, readyPart, type DownPart } from './down-bytes.ts';
+import { acceptedLength, deliverLength, writeAccepted, writeDeliver } from './down-bytes.ts';
 import { envelopeMaxBytes } from './envelope.ts';
 import {
   atMost,
@@ -142,27 +142,50 @@ export type Down =
 export const downBatchMaxBytes = limits.deliverWindowBytes + 2 * envelopeMaxBytes;
 
 export function encodeDownBatch(messages: readonly Down[], form: Form = 'binary'): Uint8Array {
-  return form === 'binary' ? joinParts(messages.map(partOf)) : encodeAnyDownBatch(messages, form);
+  return form === 'binary' ? encodeBytes(messages) : encodeAnyDownBatch(messages, form);
 }
 
 /** What most messages are is written by hand; a batch is its messages one after the other. */
-function partOf(down: Down): DownPart {
+function encodeBytes(messages: readonly Down[]): Uint8Array {
+  const rare: Uint8Array[] = [];
+  let length = 0;
+  for (const down of messages) {
+    if (down.type === 'deliver') length += deliverLength(down);
+    else if (down.type === 'accepted') length += acceptedLength(down);
+    else {
+      const bytes = rareBytes(down);
+      rare.push(bytes);
+      length += bytes.length;
+    }
+  }
+  const out = Buffer.allocUnsafe(length);
+  let [at, next] = [0, 0];
+  for (const down of messages) {
+    if (down.type === 'deliver') at = writeDeliver(out, at, down);
+    else if (down.type === 'accepted') at = writeAccepted(out, at, down);
+    else {
+      const bytes = rare[next++] ?? nothing;
+      out.set(bytes, at);
+      at += bytes.length;
+    }
+  }
+  return out;
+}
+
+function rareBytes(down: Down): Uint8Array {
   switch (down.type) {
-    case 'deliver':
-      return deliverPart(down.position, down.envelope);
-    case 'accepted':
-      return acceptedPart(down);
     case 'heartbeat':
-      return heartbeatPart;
+      return heartbeatBytes;
     case 'drained':
-      return drainedPart;
+      return drainedBytes;
     default:
-      return readyPart(encodeAnyDownBatch([down], 'binary'));
+      return encodeAnyDownBatch([down], 'binary');
   }
 }
 
-const heartbeatPart = readyPart(encodeAnyDownBatch([{ type: 'heartbeat' }], 'binary'));
-const drainedPart = readyPart(encodeAnyDownBatch([{ type: 'drained' }], 'binary'));
+const nothing = new Uint8Array(0);
+const heartbeatBytes = encodeAnyDownBatch([{ type: 'heartbeat' }], 'binary');
+const drainedBytes = encodeAnyDownBatch([{ type: 'drained' }], 'binary');
 
 /** The same for every message, with the generated code. */
 function encodeAnyDownBatch(messages: readonly Down[], form: Form): Uint8Array {
