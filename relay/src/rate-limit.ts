@@ -13,7 +13,7 @@ type Bucket = { units: number; atMs: number };
 
 /**
  * A token bucket per key: `burst` units at first, and one more each `refillMs`, up to `burst`. A clock that steps back
- * refills nothing. At most `rateLimitKeysMax` keys are kept; beyond that the one that began first is forgotten.
+ * refills nothing. At most `rateLimitKeysMax` keys are kept; beyond that the one that began first is forgotten. One that has been given back all it took is forgotten at once.
  */
 export function createRateLimit(rule: { burst: number; refillMs: number }, clock: Clock): RateLimit {
   const buckets = new Map<string, Bucket>();
@@ -51,7 +51,9 @@ export function createRateLimit(rule: { burst: number; refillMs: number }, clock
     },
     giveBack(key, units = 1) {
       const bucket = refilled(key);
-      bucket.units = Math.min(rule.burst, bucket.units + units);
+      bucket.units += units;
+      // Who has all units is as good as unknown.
+      if (bucket.units >= rule.burst) buckets.delete(key);
     },
   };
 }
