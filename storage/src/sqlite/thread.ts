@@ -24,9 +24,12 @@ export async function openThread(options: FilesOptions, own: boolean): Promise<F
   throw new Error(first.type === 'refused' ? first.message : 'the files were not opened');
 }
 
+/** Else it grows to 48 MB while many devices connect, and stays so: more than their mailboxes take. */
+const resourceLimits = { maxYoungGenerationSizeMb: 24 };
+
 function ownThread(workerData: FilesOptions): FilesThread {
   const file = import.meta.url.endsWith('.ts') ? './sqlite-worker.dev.mjs' : './sqlite-worker.js';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData });
+  const worker = new Worker(new URL(file, import.meta.url), { workerData, resourceLimits });
   let hear: (message: FromWorker) => void = () => undefined;
   worker.on('message', (message: FromWorker) => hear(message));
   return {
