@@ -173,14 +173,8 @@ function encodeBytes(messages: readonly Down[]): Uint8Array {
 }
 
 function rareBytes(down: Down): Uint8Array {
-  switch (down.type) {
-    case 'heartbeat':
-      return heartbeatBytes;
-    case 'drained':
-      return drainedBytes;
-    default:
-      return encodeAnyDownBatch([down], 'binary');
-  }
+  if (down.type === 'heartbeat') return heartbeatBytes;
+  return down.type === 'drained' ? drainedBytes : encodeAnyDownBatch([down], 'binary');
 }
 
 const nothing = new Uint8Array(0);
