@@ -134,12 +134,13 @@ async function inWorld(
     const meant = ['first', ...Array.from({ length: sender.again }, (_, index) => `again ${index + 1}`)];
     findings.insist(JSON.stringify(lines) === JSON.stringify(meant), `shown at last: ${lines.join(' | ')}`);
   }
-  await world.close();
+  await world.wait(bob.client.close());
   const file = Db.open(bob.path, bob.key, { create: false });
   const count = (sql: string): number => Number(file.get(sql)?.count);
   const rows = count('SELECT count(*) AS count FROM message');
   const sessions = count("SELECT count(*) AS count FROM crypto WHERE kind = 'session'");
   file.close();
+  await world.close();
   const meantRows = senders.reduce((sum, { again }) => sum + 1 + again, 0);
   findings.insist(rows === meantRows, `${rows} rows of messages in the file, ${meantRows} were said`);
   findings.insist(sessions === senders.length, `${sessions} sessions in the file with ${senders.length} senders`);

@@ -178,6 +178,8 @@ describe('prekeys', () => {
     for (let taken = 0; taken < 10; taken += 1) await world.storage.prekeys.take(key, { oneTime: true });
     const before = await world.storage.prekeys.count(key);
     expect(before.oneTimeKeys).toBeLessThan(limits.prekeysLowBelow);
+    // They are counted at every fourth heartbeat.
+    await world.run(3 * limits.heartbeatMs);
     await world.until(() => bob.link.downs.some((down) => down.type === 'prekeys_low'));
     await world.run(1_000);
     expect((await world.storage.prekeys.count(key)).oneTimeKeys).toBeGreaterThan(limits.prekeysLowBelow);
