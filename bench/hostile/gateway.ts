@@ -105,7 +105,9 @@ const steps: readonly Step[] = [
     },
   ],
   (_scene, talk) => stores(talk, { type: 'ack', committed: { incarnation: talk.incarnation(), number: 1 } }),
-  (_scene, talk) => [{ type: 'ack', committed: { incarnation: talk.incarnation(), number: Number.MAX_SAFE_INTEGER } }],
+  // Trims what another sequence sent it, if it was somebody's receiver.
+  (_scene, talk) =>
+    stores(talk, { type: 'ack', committed: { incarnation: talk.incarnation(), number: Number.MAX_SAFE_INTEGER } }),
   () => [{ type: 'ack', committed: { incarnation: 'AAAAAAAAAAA', number: 1 } }],
   () => [{ type: 'heartbeat' }],
   (_scene, talk) => stores(talk, { type: 'heartbeat', committed: { incarnation: talk.incarnation(), number: 1 } }),

@@ -97,43 +97,62 @@ function stepDial(at: (step: Step) => void): Dial {
 }
 
 /**
- * What is committed from now on is one transaction that ends a while after it began, or when the file is closed: the
- * commits within it are savepoints, whose end is answered as a commit is.
+ * Once what it answers was called, what is committed is one transaction that ends a while after it began, or when the file
+ * is closed: the commits within it are savepoints, whose end is answered as a commit is. To be called before a file is
+ * opened, which keeps its statements.
  */
-function commitLate(): void {
-  const prepare: (this: Database, sql: string, ...options: unknown[]) => ReturnType<Database['prepare']> = Reflect.get(
+function commitLate(): () => void {
+  type Statement = ReturnType<Database['prepare']>;
+  const prepare: (this: Database, sql: string, ...options: unknown[]) => Statement = Reflect.get(
     Database.prototype,
     'prepare',
   );
   const close: (this: Database) => void = Reflect.get(Database.prototype, 'close');
-  const within: Readonly<Record<string, string>> = {
-    ...{ 'BEGIN IMMEDIATE': 'SAVEPOINT late', COMMIT: 'RELEASE late' },
+  const within = new Map([
+    ['BEGIN IMMEDIATE', 'SAVEPOINT late'],
+    ['COMMIT', 'RELEASE late'],
     // Not to be set within a transaction.
-    ...{ 'PRAGMA synchronous = NORMAL': 'SELECT 1', 'PRAGMA synchronous = FULL': 'SELECT 1' },
-  };
+    ['PRAGMA synchronous = NORMAL', 'SELECT 1'],
+    ['PRAGMA synchronous = FULL', 'SELECT 1'],
+  ]);
   const open = new Map<Database, NodeJS.Timeout>();
+  let isLate = false;
   const end = (database: Database): void => {
     clearTimeout(open.get(database));
     if (open.delete(database)) database.exec('COMMIT');
   };
+  const begin = (database: Database): void => {
+    if (open.has(database)) return;
+    database.exec('BEGIN IMMEDIATE');
+    open.set(
+      database,
+      setTimeout(() => end(database), LATE_MS),
+    );
+  };
   Reflect.set(Database.prototype, 'prepare', function (this: Database, sql: string, ...options: unknown[]) {
-    if (sql === 'BEGIN IMMEDIATE' && !open.has(this)) {
-      this.exec('BEGIN IMMEDIATE');
-      open.set(
-        this,
-        setTimeout(() => end(this), LATE_MS),
-      );
-    }
-    return prepare.call(this, within[sql] ?? sql, ...options);
+    const usual = prepare.call(this, sql, ...options);
+    const instead = within.get(sql);
+    if (instead === undefined) return usual;
+    const late = prepare.call(this, instead);
+    const run = usual.run.bind(usual);
+    usual.run = (...values) => {
+      if (!isLate) return run(...values);
+      if (sql === 'BEGIN IMMEDIATE') begin(this);
+      if (instead !== 'SELECT 1') return late.run();
+      return { changes: 0, lastInsertRowid: 0 };
+    };
+    return usual;
   });
   Database.prototype.close = function (this: Database) {
     end(this);
     close.call(this);
   };
+  return () => (isLate = true);
 }
 
 async function run(order: StepOrder): Promise<StepReport> {
   const at = failpoint(order.step, order.occurrence);
+  const beLate = order.late ? commitLate() : undefined;
   const runtime = { crypto: stepCrypto(at), dial: stepDial(at) };
   const store = { path: order.path, key: readFileSync(order.keyFile) };
   const client: Client = existsSync(order.path)
@@ -145,7 +164,7 @@ async function run(order: StepOrder): Promise<StepReport> {
   }
   await client.connect();
   // Not before: a device whose generation was undone is told that it is cloned.
-  if (order.late) commitLate();
+  beLate?.();
   const conversation = await client.direct(order.peer);
   const sent = [];
   for (const { id, text } of order.texts) sent.push(await conversation.send({ text }, { id }));

@@ -82,6 +82,8 @@ export function createCaller(
   }
   function sweepSoon(): void {
     cancelSweep = timers.after(SWEEP_EVERY_MS, sweepSoon);
+    // What nobody's call writes any more is written too, or it would never be swept.
+    write = true;
     sweep = true;
     pump();
   }

@@ -13,6 +13,9 @@ export type Journal = {
   clear(): void;
 };
 
+/** Room for so many changes is kept for the next ones. */
+const PLACES_KEPT = 65_536;
+
 export function createJournal(): Journal {
   // Two arrays and no closure per change: several changes are noted for each message.
   const places: (Place<unknown> | undefined)[] = [];
@@ -36,6 +39,10 @@ export function createJournal(): Journal {
       for (let at = noted - 1; at >= mark; at -= 1) places[at]?.restore(befores[at]);
       forgetTo(mark);
     },
-    clear: () => forgetTo(0),
+    clear() {
+      const isLarge = noted > PLACES_KEPT;
+      forgetTo(0);
+      if (isLarge) places.length = befores.length = 0;
+    },
   };
 }

@@ -136,19 +136,15 @@ function readRecipients(reader: ByteReader): { recipients: Recipient[]; isHeard:
   return { recipients, isHeard: amongThese(heard) };
 }
 
-/** Asked mostly in their order: it looks where it found the last. */
 function amongThese(addresses: readonly DeviceAddress[]): IsHeard {
-  let next = 0;
-  return (account, device) => {
-    for (let looked = 0; looked < addresses.length; looked += 1) {
-      const place = (next + looked) % addresses.length;
-      const found = addresses[place];
-      if (found?.account !== account || found.device !== device) continue;
-      next = place + 1;
-      return true;
-    }
-    return false;
-  };
+  if (addresses.length === 0) return () => false;
+  const heard = new Map<AccountId, Set<DeviceId>>();
+  for (const { account, device } of addresses) {
+    const devices = heard.get(account);
+    if (devices) devices.add(device);
+    else heard.set(account, new Set([device]));
+  }
+  return (account, device) => heard.get(account)?.has(device) ?? false;
 }
 
 function writeOptionalBytes(writer: ByteWriter, bytes: Uint8Array | undefined): void {

@@ -12,6 +12,8 @@ import type { TailTable } from './tail-table.ts';
 
 /** How much one call deletes of each table: well under 5 ms. */
 const ROWS_PER_SWEEP = 128;
+/** A row of `entry` holds many. */
+const ENTRY_ROWS_PER_SWEEP = 16;
 const MAILBOXES_PER_SWEEP = 16;
 const ENVELOPES_PER_SWEEP = 16;
 const COUNTERS_PER_SWEEP = 32;
@@ -33,7 +35,10 @@ export function createSweeper(o: {
 }): Sweeper {
   const { db, limits } = o;
   const tables = [
-    { delete: deleteSome(db, 'entry', 'handle, era, first', 'committed_ms'), ttlMs: limits.mailboxTtlMs },
+    {
+      delete: deleteSome(db, 'entry', 'handle, era, first', 'committed_ms', ENTRY_ROWS_PER_SWEEP),
+      ttlMs: limits.mailboxTtlMs,
+    },
     {
       delete: deleteSome(
         db,

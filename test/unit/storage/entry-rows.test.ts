@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { handleFromBytes, parseDeviceId, parseEra } from '@waxwing/protocol';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { handleFromBytes, parseDeviceId, parseEra, sha256 } from '@waxwing/protocol';
 import fc from 'fast-check';
 import { it } from 'vitest';
 import type { EntryKey, HeldEntry } from '../../../storage/src/engine/records.ts';
@@ -104,3 +106,59 @@ function rowsWithin(db: Db, spanMs: number): boolean {
     ),
   );
 }
+
+it('a row names few accounts, however many each entry names: it is read, and deleted, as a whole', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'waxwing-entries-'));
+  prepareFolder(folder);
+  try {
+    const db = openDatabase(folder, 'relay.db', relayMigrations);
+    const changed = new Set<number>();
+    const tail = createTailEntries(db, { journal: createJournal(), onChange: (bucket) => changed.add(bucket) });
+    const [handle] = handles;
+    const sender = { account: accountNumber(1), device: parseDeviceId(1), addedIn: 1 };
+    const many = Array.from({ length: 1_000 }, (_account, index) => accountNumber(index));
+    const sizes = [40, 0, 1_000, 39, 300];
+    for (let n = 1; n <= 200; n += 1) {
+      const accounts = many.slice(0, sizes[n % sizes.length]);
+      if (n % 2 === 0) accounts.reverse();
+      if (handle) tail.set({ handle, era: parseEra(1), number: n }, { sender, n, accounts, committedMs: 1e9 });
+    }
+    for (const bucket of changed) tail.write(bucket);
+    const rows = db.prepare('SELECT entries FROM entry').all() as { entries: Uint8Array }[];
+    const named = rows.map(({ entries }) => {
+      const all = decodeEntries(entries);
+      return all.length === 1 ? 0 : all.reduce((sum, one) => sum + one.entry.accounts.length, 0);
+    });
+    assert.ok(Math.max(...named) <= 512);
+    assert.ok(rows.length < 200);
+    db.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('entries that are taken back leave nothing in memory', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'waxwing-entries-'));
+  prepareFolder(folder);
+  try {
+    const db = openDatabase(folder, 'relay.db', relayMigrations);
+    const journal = createJournal();
+    const tail = createTailEntries(db, { journal, onChange: () => undefined });
+    const sender = { account: accountNumber(1), device: parseDeviceId(1), addedIn: 1 };
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 1; n <= 100_000; n += 1) {
+      const handle = handleFromBytes(sha256(String(n)));
+      tail.set({ handle, era: parseEra(1), number: 1 }, { sender, n: 1, accounts: [], committedMs: 1 });
+      journal.undoTo(0);
+    }
+    collect();
+    assert.equal(tail.size, 0);
+    assert.ok(process.memoryUsage().heapUsed - before < 8e6);
+    db.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
