@@ -130,8 +130,8 @@ function commitLate(): () => void {
     );
   };
   Reflect.set(Database.prototype, 'prepare', function (this: Database, sql: string, ...options: unknown[]) {
-    const usual = prepare.call(this, sql, ...options);
     const instead = within.get(sql);
+    const usual = prepare.call(this, isLate ? (instead ?? sql) : sql, ...options);
     if (instead === undefined) return usual;
     const late = prepare.call(this, instead);
     const run = usual.run.bind(usual);
