@@ -231,7 +231,7 @@ export function createClientOn(
     },
     close() {
       closed ??= (async () => {
-        sends.flush();
+        sends.end();
         closing.abort(new ClosedError());
         await engine.tellLast();
         link.stop();

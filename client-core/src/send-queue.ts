@@ -40,28 +40,37 @@ export class SendQueue {
    */
   put(conversation: number, messageId: MessageId, content: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#unkept.length === 0) setImmediate(() => this.flush());
+      if (this.#unkept.length === 0) setImmediate(() => this.#flush());
       const sentAtMs = this.#clock.now();
       this.#unkept.push({ conversation, messageId, content, sentAtMs, kept: resolve, refused: reject });
     });
   }
 
-  /** Keeps what waits, now. */
-  flush(): void {
-    const batch = this.#unkept;
-    if (batch.length === 0) return;
-    this.#unkept = [];
-    const outcomes = this.#keep(batch);
-    if (outcomes === undefined) return;
-    const conversations = new Set<number>();
-    for (const [index, { conversation, kept, refused }] of batch.entries()) {
-      if (outcomes[index] === 'new') conversations.add(conversation);
-      if (outcomes[index] === 'taken') refused(new WaxwingError('id_taken'));
-      else kept();
-    }
+  /** Keeps what waits, and tells nobody: the client ends. */
+  end(): void {
+    this.#keepAll();
+  }
+
+  #flush(): void {
+    const conversations = this.#keepAll();
     if (conversations.size === 0) return;
-    this.#bus.tell({ conversations, inbox: false });
     this.#pump();
+    this.#bus.tell({ conversations, inbox: false });
+  }
+
+  /** Answers in which conversations there is something new. */
+  #keepAll(): ReadonlySet<number> {
+    const batch = this.#unkept;
+    this.#unkept = [];
+    const outcomes = batch.length > 0 ? this.#keep(batch) : undefined;
+    const conversations = new Set<number>();
+    for (const [index, outcome] of (outcomes ?? []).entries()) {
+      const message = batch[index];
+      if (outcome === 'new' && message) conversations.add(message.conversation);
+      if (outcome === 'taken') message?.refused(new WaxwingError('id_taken'));
+      else message?.kept();
+    }
+    return conversations;
   }
 
   /** What became of each; undefined where none could be kept, and all know why. */

@@ -50,6 +50,7 @@ export function createRateLimit(rule: { burst: number; refillMs: number }, clock
       return Math.ceil((units - bucket.units) * rule.refillMs);
     },
     giveBack(key, units = 1) {
+      if (!buckets.has(key)) return;
       const bucket = refilled(key);
       bucket.units += units;
       // Who has all units is as good as unknown.

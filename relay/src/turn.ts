@@ -12,12 +12,17 @@ export function createTurn(endOfTurn: EndOfTurn): Turn {
   const end = (): void => {
     const ended = members;
     members = [];
-    for (const member of ended) member.endTurn();
+    let at = 0;
+    try {
+      for (; at < ended.length; at += 1) ended[at]?.endTurn();
+    } finally {
+      // One that throws keeps nobody from its turn.
+      for (const member of ended.slice(at + 1)) add(member);
+    }
   };
-  return {
-    add(member) {
-      if (members.length === 0) endOfTurn(end);
-      members.push(member);
-    },
+  const add = (member: TurnMember): void => {
+    members.push(member);
+    if (members.length === 1) endOfTurn(end);
   };
+  return { add };
 }

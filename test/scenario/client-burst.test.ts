@@ -105,6 +105,70 @@ describe('messages to several', () => {
   });
 });
 
+describe('keys', () => {
+  let asked: number;
+  const countAsked = (): void => {
+    asked = 0;
+    alice.http = (request, send) => {
+      if (request.url.endsWith('/v1/bundles')) asked += 1;
+      return send(request);
+    };
+  };
+  const fillWindow = async (): Promise<void> => {
+    const others = [bob];
+    while (others.length * limits.windowPerHandle < limits.windowInAll) others.push(await world.create());
+    const conversations = await Promise.all(others.map((other) => talk(world, alice, other)));
+    await world.connect(alice);
+    const first = await Promise.all(conversations.map((conversation) => conversation.send({ text: 'for the keys' })));
+    await world.wait(Promise.all(first.map((message) => message.reached('sent'))));
+    alice.link.down = (down) => (down.type === 'accepted' ? [] : [down]);
+    await Promise.all(conversations.flatMap((one) => texts(limits.windowPerHandle).map((text) => one.send({ text }))));
+    await world.settle();
+  };
+
+  test('are not taken while the window is full, however often something is looked at, and then once', async () => {
+    const carol = await world.create();
+    const toCarol = await talk(world, alice, carol);
+    await fillWindow();
+    countAsked();
+    const sent = [];
+    for (const text of texts(5)) {
+      sent.push(await toCarol.send({ text }));
+      await world.settle();
+    }
+    await world.run(30_000);
+    expect(asked).toBe(0);
+    alice.link.down = (down) => [down];
+    alice.link.cut();
+    await world.wait(Promise.all(sent.map((message) => message.reached('sent'))));
+    expect(asked).toBe(1);
+  });
+
+  test('of many at once are asked for once each', async () => {
+    const others: TestClient[] = [];
+    while (others.length < 8) others.push(await world.create());
+    const conversations = await Promise.all(others.map((other) => talk(world, alice, other)));
+    await world.connect(alice);
+    countAsked();
+    const sent = await Promise.all(conversations.map((conversation) => conversation.send({ text: 'hi' })));
+    await world.wait(Promise.all(sent.map((message) => message.reached('sent'))));
+    expect(asked).toBe(others.length);
+  });
+});
+
+test('an app that fails over what it is told keeps no client from closing', async () => {
+  const conversation = await talk(world, alice, bob);
+  const unsubscribe = conversation.history().subscribe(() => {
+    throw new Error('of the app');
+  });
+  const sent = conversation.send({ text: 'kept' });
+  await world.wait(alice.client.close());
+  await sent;
+  unsubscribe();
+  await world.reopen(alice);
+  expect(await shown(world, alice, bob)).toEqual(['hi', 'ho', 'kept?']);
+});
+
 test('what is queued while nobody can be reached goes when somebody can', async () => {
   const sent = await say(world, alice, bob, 'later');
   expect(sent.status.getSnapshot().state).toBe('queued');

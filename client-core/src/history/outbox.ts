@@ -45,6 +45,9 @@ export type Attempt = {
   readonly body: Uint8Array;
 };
 
+/** How many rows are framed, and the lowest n of each epoch's, by epoch. */
+export type OutboxWindow = { readonly inAll: number; readonly lowest: ReadonlyMap<number, number> };
+
 export class OutboxStore {
   readonly #db: Db;
   constructor(db: Db) {
@@ -96,8 +99,7 @@ export class OutboxStore {
     return this.#db.all(`SELECT * FROM outbox WHERE state = 'framed' AND epoch = ? ORDER BY n`, epoch).map(toFramed);
   }
 
-  /** How many rows are framed, and the lowest n of each epoch's, by epoch. */
-  window(): { readonly inAll: number; readonly lowest: ReadonlyMap<number, number> } {
+  window(): OutboxWindow {
     const rows = this.#db.all(
       `SELECT epoch, min(n) AS lowest, count(*) AS count FROM outbox WHERE state = 'framed' GROUP BY epoch`,
     );

@@ -39,8 +39,11 @@ export class Outbox {
   readonly #underway: Underway;
   /** Refusals that are being seen to, and keys. */
   readonly #settling = new Set<Promise<void>>();
-  /** Conversations whose keys are being seen to. */
-  readonly #preparing = new Set<number>();
+  /** Conversations whose keys are being seen to, and whether there is more to see to afterwards. */
+  #preparing: ReadonlySet<number> = new Set();
+  #prepareMore = false;
+  /** Keys that came when the window had become full, by conversation. */
+  readonly #unused = new Map<number, Bundles>();
   readonly #floors: Floors;
   #accepted: { row: FramedRow; accepted: Accepted }[] = [];
   #pumping: Promise<void> | undefined;
@@ -267,41 +270,60 @@ export class Outbox {
 
   /** Frames what is queued. What needs keys from the network waits for them alone. */
   async #frameWaiting(): Promise<void> {
-    const waiting = this.#queued.waiting().filter(({ conversation }) => !this.#preparing.has(conversation));
+    const waiting = this.#queued.waiting();
     const lacking = waiting.filter(({ peer }) => this.#framing.lacksKeys(peer));
-    for (const one of lacking) this.#prepare(one);
+    this.#prepare(lacking);
     await this.#frame(waiting.filter((one) => !lacking.includes(one)));
   }
 
-  /** Sees to the keys for a conversation, beside all else, and then frames what it has queued. */
-  #prepare(one: Waiting): void {
-    this.#preparing.add(one.conversation);
-    const prepared = this.#framing
-      .prepare(one.peer)
-      .then((bundles) =>
-        typeof bundles === 'string' ? this.#cannotPrepare(one, bundles) : this.#frame([one], bundles),
-      )
+  /** Sees to the keys for conversations, one after the other and beside all else. */
+  #prepare(lacking: readonly Waiting[]): void {
+    if (this.#preparing.size > 0) {
+      this.#prepareMore ||= lacking.some(({ conversation }) => !this.#preparing.has(conversation));
+      return;
+    }
+    if (lacking.length === 0) return;
+    this.#preparing = new Set(lacking.map(({ conversation }) => conversation));
+    const prepared = this.#prepareEach(lacking)
       .catch((error: unknown) => {
         tellFull(this.#context, error);
         this.#underway.wakeAfter(RETRY_MS);
       })
       .finally(() => {
-        this.#preparing.delete(one.conversation);
+        this.#preparing = new Set();
         this.#settling.delete(prepared);
+        if (this.#prepareMore) this.pump();
+        this.#prepareMore = false;
       });
     this.#settling.add(prepared);
   }
 
-  async #frame(waiting: readonly Waiting[], bundles?: Bundles): Promise<void> {
+  async #prepareEach(lacking: readonly Waiting[]): Promise<void> {
+    for (const one of lacking) {
+      if (this.#stopped) return;
+      // Keys that nothing is framed with are one-time keys of the peer's that are gone.
+      if (!this.#queued.hasRoom(one)) {
+        this.#prepareMore = true;
+        continue;
+      }
+      const bundles = this.#unused.get(one.conversation) ?? (await this.#framing.prepare(one.peer));
+      this.#unused.delete(one.conversation);
+      if (typeof bundles === 'string') this.#cannotPrepare(one, bundles);
+      else if ((await this.#frame([one], bundles)) === 'no room') this.#unused.set(one.conversation, bundles);
+    }
+  }
+
+  async #frame(waiting: readonly Waiting[], bundles?: Bundles): Promise<'framed' | 'no keys' | 'no room'> {
     const { framed, lacking } = await this.#queued.frame(waiting, bundles);
     for (const conversation of lacking) {
       noteNoKeys(this.#context, conversation);
       this.#underway.wakeAfter(RETRY_MS);
     }
-    if (framed.length === 0) return;
+    if (framed.length === 0) return lacking.length > 0 ? 'no keys' : 'no room';
     this.pump();
     this.#submitFramed();
     this.#context.bus.tell({ conversations: new Set(framed), inbox: false });
+    return 'framed';
   }
 
   #cannotPrepare({ conversation, peer }: Waiting, why: 'missing' | 'later'): void {
@@ -313,6 +335,8 @@ export class Outbox {
     }
     const { store, bus } = this.#context;
     store.transaction(() => store.outbox.failQueued(conversation, 'unknown_recipient'));
+    // What is queued for it from now on has not been looked at.
+    this.#prepareMore = true;
     bus.tell({ conversations: new Set([conversation]), inbox: false });
   }
 

@@ -1,5 +1,5 @@
 import { frameHash, frameKinds, limits, type AccountId } from '@waxwing/protocol';
-import type { OutboxRow } from '../history/outbox.ts';
+import type { OutboxRow, OutboxWindow } from '../history/outbox.ts';
 import type { Overlay } from '../session/overlay.ts';
 import type { Bundles } from './bundles.ts';
 import type { Contacts } from './contacts.ts';
@@ -35,13 +35,20 @@ export class QueuedFraming {
     this.#framing = framing;
   }
 
-  /** The conversations that have something queued which may go, the longest waiting first. */
+  /** The conversations that have something queued which may go, and room in the window, the longest waiting first. */
   waiting(): Waiting[] {
     const { outbox, conversations } = this.#context.store;
+    const window = outbox.window();
     return outbox.waitingConversations().flatMap((conversation) => {
       const peer = conversations.byId(conversation)?.peer;
-      return peer === undefined || this.#contacts.sendHold(peer) ? [] : [{ conversation, peer }];
+      if (peer === undefined || this.#contacts.sendHold(peer)) return [];
+      return this.#room(peer, window, 0) > 0 ? [{ conversation, peer }] : [];
     });
+  }
+
+  /** Whether anything could be framed now. */
+  hasRoom({ peer }: Waiting): boolean {
+    return this.#room(peer, this.#context.store.outbox.window(), 0) > 0;
   }
 
   /**
@@ -77,12 +84,8 @@ export class QueuedFraming {
     const { store } = this.#context;
     const epoch = this.#contacts.epoch(peer);
     if (epoch === undefined) return { conversation, head: 0, frames: [], isLacking: true };
-    const known = store.conversations.epochByHandle(epoch.handle);
-    const party = this.#framing.findOwnParty();
-    const head = known && party !== undefined ? store.frames.head(known.id, party) : 0;
-    const { inAll, lowest } = store.outbox.window();
-    const most = { perHandle: limits.windowPerHandle, inAll: limits.windowInAll };
-    const free = room(most, inAll + before, known && lowest.get(known.id), head + 1);
+    const { known, party, head } = this.#headOf(epoch);
+    const free = this.#room(peer, store.outbox.window(), before);
     if (free === 0) return { conversation, epoch, head, frames: [], isLacking: false };
     const rows = store.outbox.queued(conversation, free);
     const seen = this.#framing.seen(known?.id);
@@ -98,6 +101,21 @@ export class QueuedFraming {
       frames.push({ row, frame, body });
     }
     return { conversation, epoch, head, frames, isLacking: rows.length > 0 && frames.length === 0 };
+  }
+
+  /** The epoch as it is kept, this device in it, and its highest n there. */
+  #headOf(epoch: DirectEpoch | undefined) {
+    const { conversations, frames } = this.#context.store;
+    const known = epoch && conversations.epochByHandle(epoch.handle);
+    const party = this.#framing.findOwnParty();
+    return { known, party, head: known && party !== undefined ? frames.head(known.id, party) : 0 };
+  }
+
+  /** How many more frames the window takes for the peer, where so many were made that are not kept yet. */
+  #room(peer: AccountId, { inAll, lowest }: OutboxWindow, before: number): number {
+    const { known, head } = this.#headOf(this.#contacts.epoch(peer));
+    const most = { perHandle: limits.windowPerHandle, inAll: limits.windowInAll };
+    return room(most, inAll + before, known && lowest.get(known.id), head + 1);
   }
 
   /** Within the transaction. */
