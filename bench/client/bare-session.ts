@@ -147,6 +147,17 @@ export class BarePerson {
     await other.decrypt(this, (await this.encrypt(other, hello)).serialize());
   }
 
+  /** So many others, each with a session in use. */
+  async meetMany(count: number): Promise<BarePerson[]> {
+    const others: BarePerson[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const other = new BarePerson(`peer ${index}`);
+      await other.meet(this);
+      others.push(other);
+    }
+    return others;
+  }
+
   encrypt(to: BarePerson, plaintext: Uint8Array<ArrayBuffer>): Promise<CiphertextMessage> {
     return signalEncrypt(plaintext, to.address, this.address, this.#sessions, this.#identities);
   }

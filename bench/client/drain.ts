@@ -1,8 +1,9 @@
 import type { Client } from '@waxwing/client-core';
 import type { Deliver } from '@waxwing/protocol';
 import { BarePerson } from './bare-session.ts';
-import { createRecordingDial, People, type RestingDevice } from './people.ts';
+import { createRecordingDial, type People, type RestingDevice } from './people.ts';
 import { createStillRelay } from './still-relay.ts';
+import { timed, type Took } from './timed.ts';
 
 const TEXT = 'I have the keys with me, come up whenever you like';
 const IN_FLIGHT = 64;
@@ -10,26 +11,9 @@ const IN_FLIGHT = 64;
 /** A device, and what waits for it. */
 export type Waiting = { readonly device: RestingDevice; readonly mail: readonly Deliver[] };
 
-/** A device that knows so many people, each of whom it has heard and answered, and their clients, connected. */
-export async function acquaint(people: People, name: string, peers: number) {
-  const { client, path } = await people.create(name);
-  const { account } = client;
-  await client.connect();
-  const senders: Client[] = [];
-  for (let index = 0; index < peers; index += 1) {
-    const peer = await people.create(`${index} of ${name}`);
-    await peer.client.connect();
-    await (await (await peer.client.direct(account)).send({ text: 'hello' })).reached('delivered');
-    await (await (await client.direct(peer.client.account)).send({ text: 'hello' })).reached('delivered');
-    senders.push(peer.client);
-  }
-  await client.close();
-  return { device: { account, path }, senders };
-}
-
 /** `count` messages for one device from so many people, each of whom it knows and has answered. */
 export async function prepareMail(people: People, count: number, peers: number): Promise<Waiting> {
-  const { device, senders } = await acquaint(people, `reader of ${peers}`, peers);
+  const { device, senders } = await people.acquaint(`reader of ${peers}`, peers);
   const mail: Deliver[] = [];
   const recording = await people.reopen(device.path, createRecordingDial(mail));
   await recording.connect();
@@ -51,8 +35,6 @@ async function say(client: Client, to: Client['account'], count: number): Promis
   await Promise.all(under);
 }
 
-export type Took = { readonly wallMs: number; readonly cpuMs: number };
-
 /** From the connection to the end of the mailbox, all of it durable. */
 export async function drain(people: People, { device, mail }: Waiting): Promise<Took> {
   const { client, path } = await people.wake(device, createStillRelay(mail, Date.now()));
@@ -65,7 +47,7 @@ export async function drain(people: People, { device, mail }: Waiting): Promise<
 /** libsignal alone, one message after the other, from as many people. */
 export async function decryptBare(count: number, peers: number, bytes: number): Promise<Took> {
   const bob = new BarePerson('bob');
-  const senders = await meetBare(bob, peers);
+  const senders = await bob.meetMany(peers);
   const made: [BarePerson, Uint8Array<ArrayBuffer>][] = [];
   const plaintext = new Uint8Array(bytes);
   while (made.length < count) {
@@ -74,23 +56,4 @@ export async function decryptBare(count: number, peers: number, bytes: number): 
   return timed(async () => {
     for (const [sender, message] of made.slice(0, count)) await bob.decrypt(sender, message);
   });
-}
-
-export async function meetBare(bob: BarePerson, peers: number): Promise<BarePerson[]> {
-  const others: BarePerson[] = [];
-  for (let index = 0; index < peers; index += 1) {
-    const other = new BarePerson(`peer ${index}`);
-    await other.meet(bob);
-    others.push(other);
-  }
-  return others;
-}
-
-export async function timed(run: () => Promise<unknown>): Promise<Took> {
-  const cpu = process.cpuUsage();
-  const began = performance.now();
-  await run();
-  const wallMs = performance.now() - began;
-  const { user, system } = process.cpuUsage(cpu);
-  return { wallMs, cpuMs: (user + system) / 1_000 };
 }

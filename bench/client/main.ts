@@ -7,9 +7,10 @@
  * medians, `ratios` its range; `cpuRatio` that of the processor time, which says more on a busy machine.
  */
 import { decodeEnvelope } from '@waxwing/protocol';
-import { decryptBare, drain, prepareMail, type Took } from './drain.ts';
+import { decryptBare, drain, prepareMail } from './drain.ts';
 import { People } from './people.ts';
 import { encryptBare, prepareSends, send } from './sends.ts';
+import type { Took } from './timed.ts';
 
 const [messages = 10_000, runs = 5, ...given] = process.argv.slice(2).map(Number);
 /** What a session message adds to a plaintext of this size. */

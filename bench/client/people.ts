@@ -44,6 +44,23 @@ export class People {
     return { client: await createClient({ server: this.#server.url, store: { path, key: KEY } }), path };
   }
 
+  /** A device that knows so many people, each of whom it has heard and answered, and their clients, connected. */
+  async acquaint(name: string, peers: number): Promise<{ device: RestingDevice; senders: Client[] }> {
+    const { client, path } = await this.create(name);
+    const { account } = client;
+    await client.connect();
+    const senders: Client[] = [];
+    for (let index = 0; index < peers; index += 1) {
+      const peer = await this.create(`${index} of ${name}`);
+      await peer.client.connect();
+      await (await (await peer.client.direct(account)).send({ text: 'hello' })).reached('delivered');
+      await (await (await client.direct(peer.client.account)).send({ text: 'hello' })).reached('delivered');
+      senders.push(peer.client);
+    }
+    await client.close();
+    return { device: { account, path }, senders };
+  }
+
   /** A copy of a resting device, open, on another way to the relay. */
   async wake({ path }: RestingDevice, dial?: Dial): Promise<{ client: Client; path: string }> {
     this.#copies += 1;

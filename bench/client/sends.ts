@@ -1,8 +1,8 @@
 import type { SentMessage } from '@waxwing/client-core';
 import { BarePerson } from './bare-session.ts';
-import { acquaint, meetBare, timed, type Took } from './drain.ts';
 import type { People } from './people.ts';
 import { createStillRelay } from './still-relay.ts';
+import { timed, type Took } from './timed.ts';
 
 const TEXT = 'I have the keys with me, come up whenever you like';
 const CONVERSATIONS = 10;
@@ -10,7 +10,7 @@ const IN_FLIGHT = 100;
 
 /** A device at rest that has ten conversations, and with whom. */
 export async function prepareSends(people: People) {
-  const { device, senders } = await acquaint(people, 'writer to ten', CONVERSATIONS);
+  const { device, senders } = await people.acquaint('writer to ten', CONVERSATIONS);
   await Promise.all(senders.map((client) => client.close()));
   return { device, peers: senders.map(({ account }) => account) };
 }
@@ -41,7 +41,7 @@ export async function send(
 /** libsignal alone, one message after the other, to as many people. */
 export async function encryptBare(count: number, bytes: number): Promise<Took> {
   const bob = new BarePerson('bob');
-  const others = await meetBare(bob, CONVERSATIONS);
+  const others = await bob.meetMany(CONVERSATIONS);
   const plaintext = new Uint8Array(bytes);
   return timed(async () => {
     for (let index = 0; index < count; index += 1) {

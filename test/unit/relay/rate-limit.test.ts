@@ -55,4 +55,23 @@ describe('a rate limit', () => {
     rate.take('one more');
     expect(rate.take('first')).toBe(0);
   });
+
+  it('giving back what nobody took forgets nobody', () => {
+    const runtime = createManualRuntime();
+    const rate = createRateLimit({ burst: 1, refillMs: 1_000 }, runtime.clock);
+    rate.take('first');
+    for (let i = 0; i < limits.rateLimitKeysMax - 1; i += 1) rate.take(`${i}`);
+    rate.giveBack('of nobody');
+    expect(rate.take('first')).toBeGreaterThan(0);
+  });
+
+  it('who gave all back is forgotten before those who did not', () => {
+    const runtime = createManualRuntime();
+    const rate = createRateLimit({ burst: 1, refillMs: 1_000 }, runtime.clock);
+    rate.take('first');
+    for (let i = 0; i < limits.rateLimitKeysMax - 1; i += 1) rate.take(`${i}`);
+    rate.giveBack('0');
+    rate.take('one more');
+    expect(rate.take('first')).toBeGreaterThan(0);
+  });
 });
