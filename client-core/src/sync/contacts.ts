@@ -17,6 +17,7 @@ import type { Bundles } from './bundles.ts';
 import { directEpoch, type DirectEpoch } from './direct-epoch.ts';
 import { checkList } from './list-check.ts';
 import { settleListClaim, splitList } from './list-gossip.ts';
+import { Rest } from './rest.ts';
 import { sendHold, type SendHold } from './send-hold.ts';
 import { tellFull } from './told.ts';
 import { unlessMalformed } from './unless-malformed.ts';
@@ -24,8 +25,8 @@ import { unlessMalformed } from './unless-malformed.ts';
 /** How long a list that lacks a sender's device is not asked for again. */
 const REFETCH_MS = 60_000;
 
-/** How an account's bundles were last asked for, where no answer came: so they are asked for again. */
-type BundleAsk = { readonly key: string; readonly askedMs: number; readonly notBeforeMs: number };
+/** How an account's bundles were last asked for, where no answer came: so they are asked for again, after the rest. */
+type BundleAsk = { readonly key: string; readonly askedMs: number; readonly rest: Rest };
 
 /** `missing`: no such account. `refused`: the server's list must not be used. */
 export type Fetched = 'newer' | 'same' | 'missing' | 'refused' | 'unreachable';
@@ -156,13 +157,12 @@ export class Contacts {
    */
   async fetchBundles(account: AccountId): Promise<{ fetched: Fetched; bundles: Bundles }> {
     if (this.#stopped || this.restMs(account) > 0) return { fetched: 'unreachable', bundles: new Map() };
-    const nowMs = this.#context.clock.now();
-    const ask = this.#bundleAsk(account, nowMs);
+    const ask = this.#bundleAsk(account);
     const known = this.#version(account);
     const answer = await this.#keyserver.bundles([account], ask.key);
     if (!answer.ok) {
-      const restMs = Math.min(answer.retryAfterMs ?? 0, limits.retryAfterMaxMs);
-      this.#bundleAsks.set(account, { ...ask, notBeforeMs: nowMs + restMs });
+      ask.rest.begin(Math.min(answer.retryAfterMs ?? 0, limits.retryAfterMaxMs));
+      this.#bundleAsks.set(account, ask);
       return { fetched: 'unreachable', bundles: new Map() };
     }
     this.#bundleAsks.delete(account);
@@ -188,17 +188,15 @@ export class Contacts {
 
   /** How long the server wants not to be asked for an account's bundles. */
   restMs(account: AccountId): number {
-    const ask = this.#bundleAsks.get(account);
-    const leftMs = ask ? ask.notBeforeMs - this.#context.clock.now() : 0;
-    // A clock that was set back is not waited for.
-    return leftMs > limits.retryAfterMaxMs ? 0 : Math.max(0, leftMs);
+    return this.#bundleAsks.get(account)?.rest.leftMs() ?? 0;
   }
 
-  #bundleAsk(account: AccountId, nowMs: number): BundleAsk {
+  #bundleAsk(account: AccountId): BundleAsk {
+    const nowMs = this.#context.clock.now();
     const last = this.#bundleAsks.get(account);
     if (last && Math.abs(nowMs - last.askedMs) < limits.idempotencyKeyMs) return last;
     const key = Buffer.from(this.#context.randomBytes(16)).toString('base64url');
-    return { key, askedMs: nowMs, notBeforeMs: last?.notBeforeMs ?? 0 };
+    return { key, askedMs: nowMs, rest: new Rest(this.#context.clock) };
   }
 
   #listed(account: AccountId, found: AccountBundlesJson): Bundles {

@@ -7,6 +7,7 @@ import type { Placing } from './placing.ts';
 import { RepairAnswerer } from './repair-answerer.ts';
 import { RepairAsker } from './repair-asker.ts';
 import { RepairTaker, type Taken } from './repair-taker.ts';
+import { Rest } from './rest.ts';
 import { tellFull } from './told.ts';
 
 /** How long after a run that could not do its work the next one is. */
@@ -26,12 +27,14 @@ export class Repair {
   #stopped = false;
   /** A question came since the last run. */
   #asked = false;
-  #notBeforeMs = 0;
+  /** After what could not be done. */
+  readonly #rest: Rest;
   #cancel: (() => void) | undefined;
   #running: Promise<void> | undefined;
 
   constructor(context: SyncContext, contacts: Contacts, framing: Framing, sender: DirectSender) {
     this.#context = context;
+    this.#rest = new Rest(context.clock);
     this.#asker = new RepairAsker(context, contacts, sender);
     this.#answerer = new RepairAnswerer(context, contacts, framing, sender);
     this.#taker = new RepairTaker(context, contacts);
@@ -40,7 +43,7 @@ export class Repair {
   /** The mailbox is read to its end: what is missing now may be asked for. */
   async live(): Promise<void> {
     this.#live = true;
-    this.#notBeforeMs = 0;
+    this.#rest.end();
     this.look();
     await this.#prune();
   }
@@ -98,7 +101,7 @@ export class Repair {
     const nowMs = this.#context.clock.now();
     if (this.#asked) return nowMs;
     const nextMs = this.#context.store.repairs.owed(1).length > 0 ? nowMs : this.#asker.nextMs();
-    return nextMs === undefined ? undefined : Math.max(nextMs, this.#notBeforeMs);
+    return nextMs === undefined ? undefined : Math.max(nextMs, nowMs + this.#rest.leftMs());
   }
 
   async #run(): Promise<void> {
@@ -106,15 +109,15 @@ export class Repair {
     try {
       this.#asked = false;
       await this.#answerer.answer();
-      if (clock.now() < this.#notBeforeMs) return;
+      if (this.#rest.leftMs() > 0) return;
       await this.#asker.run();
       await this.#answerer.give();
       // What is still due could not be done now.
       const nextMs = this.#nextMs();
-      if (nextMs !== undefined && nextMs <= clock.now()) this.#notBeforeMs = clock.now() + RETRY_MS;
+      if (nextMs !== undefined && nextMs <= clock.now()) this.#rest.begin(RETRY_MS);
     } catch (error) {
       tellFull(this.#context, error);
-      this.#notBeforeMs = clock.now() + RETRY_MS;
+      this.#rest.begin(RETRY_MS);
     }
   }
 

@@ -144,3 +144,11 @@ test('a server that wants to be left alone for long, or a clock that was set bac
   nowMs -= 1;
   expect(contacts.restMs(account)).toBe(0);
 });
+
+test('a clock that was set back by less than the longest rest is not waited for either', async () => {
+  bundles = { ok: false, code: 'unreachable' };
+  await contacts.fetchBundles(account);
+  nowMs -= limits.retryAfterMaxMs / 2;
+  await contacts.fetchBundles(account);
+  expect(bundleKeys).toHaveLength(2);
+});
