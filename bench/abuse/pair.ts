@@ -20,26 +20,23 @@ export class Pair {
   accepted = 0;
   delivered = 0;
   readonly rejections: string[] = [];
+  /** Both are online. Rejects where one of them is not let in. */
   readonly ready: Promise<unknown>;
 
   constructor(url: string, from: TestDevice, to: TestDevice, handle: Handle) {
     this.#from = from;
     this.#to = to;
     this.#handle = handle;
-    const ready = [0, 1].map(() => {
-      let resolve: () => void = () => undefined;
-      return { promise: new Promise<void>((done) => (resolve = done)), resolve: () => resolve() };
-    });
-    this.ready = Promise.all(ready.map(({ promise }) => promise));
+    const online: (() => void)[] = [];
     this.#receiver = dialLoad(url, to, {
-      ready: () => ready[0]?.resolve(),
+      ready: () => online[0]?.(),
       delivered: (ciphertext) => {
         this.delivered += 1;
         this.latencies.push(performance.now() - Buffer.from(ciphertext).readDoubleLE(0));
       },
     });
     this.#sender = dialLoad(url, from, {
-      ready: () => ready[1]?.resolve(),
+      ready: () => online[1]?.(),
       answered: (down) => {
         this.#open.delete(down.request);
         if (down.type === 'accepted') this.accepted += 1;
@@ -47,6 +44,12 @@ export class Pair {
         this.#pump();
       },
     });
+    const comes = ({ socket }: LoadDevice): Promise<void> =>
+      new Promise((resolve, reject) => {
+        online.push(resolve);
+        socket.once('close', () => reject(new Error('a device of a pair was not let in')));
+      });
+    this.ready = Promise.all([comes(this.#receiver), comes(this.#sender)]);
   }
 
   get sent(): number {

@@ -48,8 +48,7 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
   try {
     const { readers, people } = await prepare(folder, o);
     const relay = await serveRelay(folder);
-    const pairs = people.map(([from, to], index) => new Pair(relay.url, from, to, handleOf(`pair ${index}`)));
-    await Promise.all(pairs.map(({ ready }) => ready));
+    const pairs = await connect(relay.url, people);
 
     const maxPerSecond = await highestRate(pairs);
     const perSecond = Math.floor(maxPerSecond / 2);
@@ -135,6 +134,17 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
     await endProcesses();
     remove();
   }
+}
+
+/** A few at a time: the relay lets only so many of one address be on their way. */
+async function connect(url: string, people: readonly (readonly [TestDevice, TestDevice])[]): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (const [index, [from, to]] of people.entries()) {
+    const pair = new Pair(url, from, to, handleOf(`pair ${index}`));
+    await pair.ready;
+    pairs.push(pair);
+  }
+  return pairs;
 }
 
 function handleOf(name: string): Handle {
