@@ -96,6 +96,8 @@ function commitLate(): void {
 
 async function run(start: RelayStart): Promise<void> {
   let offsetMs = 0;
+  /** How often the store has asked for the time. */
+  let asked = 0;
   const runtime = {
     ...systemRuntime,
     clock: { now: () => systemRuntime.clock.now() + offsetMs },
@@ -106,8 +108,12 @@ async function run(start: RelayStart): Promise<void> {
   if (start.unsynced) leaveUnsynced();
   if (start.late) commitLate();
   const thread = start.unsynced || start.late ? 'calling' : 'own';
+  const now = (): number => {
+    asked += 1;
+    return runtime.clock.now();
+  };
   const storage = await openSqliteStorage({
-    ...{ directory: start.folder, runtime, thread },
+    ...{ directory: start.folder, runtime: { ...runtime, clock: { now } }, thread },
     ...(start.early && { limits: { mailboxTtlMs: limits.mailboxTtlMs - EARLY_MS } }),
   });
   const server = await startServer({
@@ -122,7 +128,7 @@ async function run(start: RelayStart): Promise<void> {
   process.stdout.write(`waxwing listens on ${server.url}\n`);
   for await (const line of inputLines(process.stdin)) {
     offsetMs += Number(line);
-    say({ said: 'stepped' });
+    say({ said: 'stepped', asked });
   }
   await server.close();
   await storage.close();
