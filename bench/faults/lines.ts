@@ -8,5 +8,13 @@ export function inputLines(input: NodeJS.ReadableStream): AsyncIterable<string> 
 
 /** Prints one JSON line at once: it is out even if the process is killed in the next moment. */
 export function say(what: Readonly<Record<string, unknown>>): void {
-  writeSync(1, `${JSON.stringify(what)}\n`);
+  const line = Buffer.from(`${JSON.stringify(what)}\n`);
+  // A pipe takes as much as it has room for, or nothing until somebody reads.
+  for (let at = 0; at < line.length;) {
+    try {
+      at += writeSync(1, line, at);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+    }
+  }
 }
