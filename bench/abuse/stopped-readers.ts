@@ -136,7 +136,7 @@ export async function stoppedReaders(o: StoppedReaders): Promise<RowReport> {
   }
 }
 
-/** A few at a time: the relay lets only so many of one address be on their way. */
+/** One pair after the other: the relay lets only so many of one address be on their way. */
 async function connect(url: string, people: readonly (readonly [TestDevice, TestDevice])[]): Promise<Pair[]> {
   const pairs: Pair[] = [];
   for (const [index, [from, to]] of people.entries()) {

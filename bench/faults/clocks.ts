@@ -1,4 +1,5 @@
 import { limits } from '@waxwing/protocol';
+import { parsed } from '../../test/support/cli.ts';
 import type { Person } from './person.ts';
 import { strikes, type FaultReport, type Size, type Strike } from './report.ts';
 import { pause, type World } from './world.ts';
@@ -17,7 +18,7 @@ async function move(one: World['relay'] | Person, ms: number): Promise<number> {
     if (left <= 0) throw new Error('the clock does not step');
     await pause(10);
   }
-  return Number(/"asked":(\d+)/.exec(stepped().at(-1) ?? '')?.[1] ?? 0);
+  return Number(parsed(stepped().at(-1)).asked ?? 0);
 }
 
 /**

@@ -66,12 +66,12 @@ export function createReading(o: {
   function checkPair(author: SimulatedDevice, reader: SimulatedDevice, isAllHeard: boolean): string[] {
     const seen = marked.get(reader.name);
     // What came after the last look is here and unread, as it should be.
-    const told = kept.get(reader.name);
+    const read = kept.get(reader.name);
     return shown(author, reader).rows.flatMap(({ own, epoch, n, messageId, text }) => {
       if (!own) return [];
       const isRead = reaches(author.store?.receipts.received(epoch, reader.account, 'read'), n);
       if (isRead && !seen?.has(messageId)) return [`${text} counts as read, and ${reader.name} never marked it`];
-      if (isAllHeard && told?.has(messageId) && !isRead)
+      if (isAllHeard && read?.has(messageId) && !isRead)
         return [`${reader.name} has read ${text}, and it does not count as read`];
       return [];
     });
