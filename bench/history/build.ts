@@ -40,7 +40,7 @@ function begin(store: Store, index: number): Talk {
   const { id: conversation } = store.conversations.ensureDirect(peer, firstMs);
   const handle = parseHandle(Buffer.from(sha256(`handle ${index}`)).toString('base64url'));
   const { id: epoch } = store.conversations.ensureEpoch(conversation, 2, handle);
-  const party = (account: typeof peer) => store.frames.party({ account, device: parseDeviceId(1) }, 1);
+  const party = (account: typeof peer) => store.parties.ensure({ account, device: parseDeviceId(1) }, 1);
   return {
     conversation,
     epoch,
@@ -109,7 +109,7 @@ function finish(store: Store, talks: readonly Talk[]): void {
       const eras = [{ era: ERA, held: [{ from: 1, to: number }], holes: [] }];
       store.coverage.save(epoch, { eras: [] }, { start, floor, eras }, 'lost', firstMs);
       for (const { party, n } of parties) {
-        store.receipts.setReceived(epoch, store.frames.address(party).account, 'delivered', { n, except: [] });
+        store.receipts.setReceived(epoch, store.parties.address(party).account, 'delivered', { n, except: [] });
         store.receipts.setReported(epoch, party, { n, except: [] });
       }
     }

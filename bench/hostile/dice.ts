@@ -17,11 +17,15 @@ export function createDice(seed: number): Dice {
   return {
     int,
     pick(items) {
-      const index = int(items.length);
-      for (const [at, item] of items.entries()) if (at === index) return item;
-      throw new Error('nothing to pick from');
+      const item = items[int(items.length)];
+      if (item === undefined) throw new Error('nothing to pick from');
+      return item;
     },
-    bytes: (length) => Buffer.from(Array.from({ length }, () => int(256))),
+    bytes(length) {
+      const bytes = Buffer.alloc(length);
+      for (let at = 0; at < length; at += 1) bytes[at] = int(256);
+      return bytes;
+    },
     oneIn: (times) => int(times) === 0,
   };
 }

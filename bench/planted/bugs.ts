@@ -204,8 +204,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the earlier of two places always stands',
     file: `${client}/sync/sequencer.ts`,
-    find: 'return forgotten ? later : earlier;',
-    put: 'return forgotten ? earlier : earlier;',
+    find: 'if (known === earlier.era || fromEarlier.has(known)) return earlier;',
+    put: 'if (known >= earlier.era || fromEarlier.has(known)) return earlier;',
   },
   {
     name: 'the inbox does not note what it gives',
@@ -280,7 +280,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a conversation that begins with what cannot be read does not begin',
     file: `${client}/sync/inbound.ts`,
     find: 'if (current?.handle !== envelope.handle) return undefined;',
-    put: 'if (current?.handle !== envelope.handle || store.frames.findParty(envelope.sender, 1) === undefined) return undefined;',
+    put: 'if (current?.handle !== envelope.handle || store.parties.find(envelope.sender, 1) === undefined) return undefined;',
     test: { file: 'test/simulation/liars.test.ts', name: 'repeated one-time key' },
   },
   {
@@ -326,7 +326,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what was accepted twice stands where only one device knows of',
     file: `${client}/sync/repair-check.ts`,
-    find: "if (moves && !(claim.isAuthors && isMissing(view, sequence))) return 'leave';",
+    find: "if (moves && !(mayMove && isMissing(view, sequence))) return 'leave';",
     put: "if (moves) return 'leave';",
     test: { file: 'test/unit/client-core/sync/repair-check.test.ts', name: 'moves what stands' },
   },
@@ -367,6 +367,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "if (list.account !== account) refuse('account');",
     put: 'void account;',
     lie: 'wrong account',
+  },
+  {
+    name: 'a message stays where a store has forgotten it, though it knows the place before',
+    file: `${client}/sync/placing.ts`,
+    find: 'this.#restand(epoch, before);',
+    put: 'void before;',
+    test: { file: 'test/unit/client-core/sync/placing.test.ts', name: 'moves a message back' },
+  },
+  {
+    name: 'a message that is given again keeps its number from the next one',
+    file: `${client}/sync/placing.ts`,
+    find: 'return !stands || compareSequences(stands, sequence) === 0;',
+    put: 'return !stands || compareSequences(stands, sequence) <= 9;',
+    test: { file: 'test/unit/client-core/sync/placing.test.ts', name: 'given again' },
   },
   {
     name: 'an era that has not come ends a conversation',

@@ -87,9 +87,23 @@ export const keyBugs: readonly PlantedBug[] = [
   {
     name: 'an upload without an answer is forgotten with the process',
     file: `${client}/sync/prekey-keeper.ts`,
-    find: 'const unanswered = store.prekeys.upload();',
-    put: 'const unanswered = Math.abs(0) > 0 ? store.prekeys.upload() : undefined;',
+    find: 'const { repeated, unheard } = this.#kept();',
+    put: 'const { repeated, unheard } = Math.abs(0) > 0 ? this.#kept() : ({} as Kept);',
     test: { file: keeper, name: 'a crash ended' },
+  },
+  {
+    name: 'one-time keys without an answer are sent again',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: '...(repeated && { repeated: repeated.upload })',
+    put: 'repeated: { ...repeated?.upload, ...oneTime?.upload }',
+    test: { file: keeper, name: 'never leave again' },
+  },
+  {
+    name: 'each connection makes one-time keys where uploads go unanswered',
+    file: `${client}/sync/prekey-keeper.ts`,
+    find: 'if (tries <= 1) return false;',
+    put: 'if (tries > 0) return false;',
+    test: { file: keeper, name: 'ever longer waits' },
   },
   {
     name: 'base keys outlive the last-resort key that they are of',

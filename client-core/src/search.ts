@@ -60,7 +60,7 @@ function scopeOf(store: Store, { conversation, from }: SearchOptions): SearchSco
   const peer = conversation === undefined ? undefined : peerIn(conversation);
   const row = peer && store.conversations.byPeer(peer);
   if (conversation !== undefined && row === undefined) return undefined;
-  const parties = from === undefined ? undefined : store.frames.partiesOf(from);
+  const parties = from === undefined ? undefined : store.parties.ofAccount(from);
   if (parties?.length === 0) return undefined;
   return { ...(row && { conversation: row.id }), ...(parties && { parties }) };
 }

@@ -18,7 +18,7 @@ test('the frames of a device that are missing within a range are those that a se
   const handle = parseHandle(Buffer.alloc(32, 1).toString('base64url'));
   const { conversation, other } = store.transaction(() => ({
     conversation: store.conversations.ensureDirect(account, 0).id,
-    other: store.frames.party({ account, device: parseDeviceId(2) }, 1),
+    other: store.parties.ensure({ account, device: parseDeviceId(2) }, 1),
   }));
   const epoch = store.transaction(() => store.conversations.ensureEpoch(conversation, 2, handle).id);
   let device = 0;
@@ -30,7 +30,7 @@ test('the frames of a device that are missing within a range are those that a se
       (held, a, b) => {
         device += 1;
         const party = store.transaction(() => {
-          const made = store.frames.party({ account, device: parseDeviceId(1) }, device);
+          const made = store.parties.ensure({ account, device: parseDeviceId(1) }, device);
           for (const n of held) {
             store.frames.insertFrame(epoch, made, n, { hash: sha256('f'), ciphertextHash: null, stands: null });
           }

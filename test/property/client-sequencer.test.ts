@@ -279,6 +279,26 @@ describe('the sequencer', () => {
     );
   });
 
+  test('of two places of a message the earlier stands, if an era that began after both counts on from it alone', () => {
+    const at = (era: number, number: number): Sequence => ({ era: parseEra(era), number });
+    const era = (number: number, predecessor?: Sequence) => ({
+      ...{ era: parseEra(number), held: [], holes: [] },
+      ...(predecessor && { predecessor }),
+    });
+    const [earlier, later] = [at(1, 5), at(2, 3)];
+    const stands = (...eras: EpochView['eras']): Sequence => standing({ eras: [era(1), ...eras] }, earlier, later);
+    expect(stands(era(2))).toBe(later);
+    expect(stands(era(2), era(3))).toBe(later);
+    expect(stands(era(2), era(3, at(2, 2)))).toBe(later);
+    expect(stands(era(2), era(3, at(1, 4)))).toBe(later);
+    expect(stands(era(2), era(3, at(1, 5)))).toBe(earlier);
+    expect(stands(era(2), era(3, at(1, 9)), era(4, at(3, 1)))).toBe(earlier);
+    expect(stands(era(2), era(3, at(1, 9)), era(4))).toBe(earlier);
+    expect(stands(era(2), era(3, at(1, 9)), era(4, at(2, 3)))).toBe(later);
+    // An era between that was lost with what it began says nothing of those that did not count on from it.
+    expect(standing({ eras: [era(1), era(2), era(3, at(1, 9))] }, earlier, at(3, 1))).toBe(earlier);
+  });
+
   test('takes an era after it was named, and one that was named before the start came down to it', () => {
     const at = (era: number, number: number): Sequence => ({ era: parseEra(era), number });
     const late = hold(hold(empty, { sequence: at(3, 1), predecessor: at(2, 7) }).view, { sequence: at(1, 4) }).view;

@@ -141,7 +141,7 @@ export function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: M
   const hole = store.coverage.holes(epoch.id).find((one) => one.era === era && one.from <= number && number <= one.to);
   if (hole) return `a hole (${hole.reason})`;
   const chain = store.coverage.chainHoles(epoch.id).find(({ fromN, toN, party }) => {
-    return store.frames.address(party).account === author.account && fromN <= sent.n && sent.n <= toN;
+    return store.parties.address(party).account === author.account && fromN <= sent.n && sent.n <= toN;
   });
   if (chain) return `a hole without numbers (${chain.reason})`;
   const first = firstHeld(store, epoch.id, author);
@@ -152,7 +152,7 @@ export function holeOf(device: SimulatedDevice, author: SimulatedDevice, sent: M
 function firstHeld(store: Store, epoch: number, author: SimulatedDevice): number | undefined {
   const list = store.lists.get(author.account);
   const own = list?.list.devices.find(({ device }) => device === 1);
-  const party = own && store.frames.findParty({ account: author.account, device: own.device }, own.addedIn);
+  const party = own && store.parties.find({ account: author.account, device: own.device }, own.addedIn);
   if (party === undefined) return undefined;
   return Array.from({ length: 1_000 }, (_, index) => index + 1).find((n) => store.frames.frame(epoch, party, n));
 }

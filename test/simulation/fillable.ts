@@ -29,8 +29,8 @@ function fillableFrom(store: Store, other: SimulatedDevice): string[] {
       return rows.flatMap(({ sequence: { number }, bytes }) => (bytes ? [`(${era}, ${number}): ${reason}`] : []));
     });
     const chained = store.coverage.chainHoles(id).flatMap(({ party, fromN, toN, reason }) => {
-      const address = store.frames.address(party);
-      const sender = theirs.frames.newestParty(address);
+      const address = store.parties.address(party);
+      const sender = theirs.parties.newest(address);
       if (closed.has(reason) || sender === undefined) return [];
       const rows = theirs.answerable.ofDevice(epoch.id, sender, { from: fromN, to: toN }, toN - fromN + 1);
       return rows.flatMap(({ n, bytes }) => (bytes ? [`n=${n} of ${address.account}: ${reason}`] : []));

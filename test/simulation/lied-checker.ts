@@ -92,7 +92,7 @@ function judge(saying: Saying, own: Shown, other: Shown, o: Lied): Judged {
   if (received) {
     if (o.alarms.since(from, to, saidMs) || o.alarms.since(to, from, saidMs)) return { verdict: 'alert' };
     if (touchesHole(own, other, [text])) return { verdict: 'hole' };
-    if (isNewest(saying, o)) return { verdict: 'newest' };
+    if (isNewest(saying, o) || standsForNewest(own, other, text, o)) return { verdict: 'newest' };
     if (unnoticed.has(o.lie) && isOfTwoEras(own, other, text)) return { verdict: 'other era' };
     return { wrong: `${text} stands at ${place(sent)} and at ${place(received)}, and nothing shows` };
   }
@@ -110,6 +110,18 @@ function isLying({ lyingSinceMs }: Lied): boolean {
 
 function isNewest({ saidMs }: Saying, { lyingSinceMs }: Lied): boolean {
   return lyingSinceMs !== undefined && saidMs >= lyingSinceMs;
+}
+
+/** Whether a message stands, with one of two, where the other has one of the newest: it was given in its place. */
+function standsForNewest(a: Shown, b: Shown, text: string | null, o: Lied): boolean {
+  return [
+    [a, b],
+    [b, a],
+  ].some(([one, other]) => {
+    const place = one?.rows.find((row) => row.text === text)?.sequence;
+    const there = place && other?.rows.find(({ sequence }) => compareSequences(sequence, place) === 0)?.text;
+    return o.sayings.some((saying) => saying.text === there && isNewest(saying, o));
+  });
 }
 
 /** Whether nothing that its author sent after a message is with the other, or what is still waits for what is before it. */
@@ -141,6 +153,7 @@ function differingOrder(a: Shown, b: Shown, o: Lied): string[] {
     const saidMs = Math.min(...said.map((saying) => saying.saidMs));
     if (o.alarms.since(a.device, b.device, saidMs) || o.alarms.since(b.device, a.device, saidMs)) return [];
     if (touchesHole(a, b, texts) || said.some((saying) => isNewest(saying, o))) return [];
+    if (texts.some((text) => standsForNewest(a, b, text, o))) return [];
     if (unnoticed.has(o.lie) && texts.some((text) => isOfTwoEras(a, b, text))) return [];
     return [`${a.device.name} and ${b.device.name} differ in the order of ${texts.join(' and ')}, and nothing shows`];
   });

@@ -1,18 +1,8 @@
-import {
-  compareSequences,
-  limits,
-  parseAccountId,
-  parseDeviceId,
-  parseEra,
-  type AccountId,
-  type DeviceAddress,
-  type EraNumber,
-  type Sequence,
-} from '@waxwing/protocol';
+import { compareSequences, limits, parseEra, type EraNumber, type Sequence } from '@waxwing/protocol';
 import type { Range, Ranges } from '../sync/ranges.ts';
 import type { Db, Row } from './database.ts';
 import type { Memo } from './memo.ts';
-import { blob, blobOrNull, integer, integerOrNull, text, textOrNull } from './row.ts';
+import { blob, blobOrNull, integer, integerOrNull, textOrNull } from './row.ts';
 
 /**
  * `ciphertextHash` is null for own frames, `stands` until one is accepted. `prev` is the hash that it names as the one
@@ -26,6 +16,9 @@ export type FrameRow = {
   readonly replaces?: readonly Uint8Array[];
 };
 
+/** A place under an n of a device; `isOther` where another attempt stands there than the frame that is kept. */
+type Place = Sequence & { readonly isOther: boolean };
+
 /** The newest frame that is held of a device in an epoch; none: n is 0. */
 type Newest = { readonly n: number; readonly frame?: FrameRow };
 
@@ -38,8 +31,6 @@ type NewestPlace = { readonly n: number; readonly at?: Sequence };
  */
 export class FrameStore {
   readonly #db: Db;
-  readonly #parties: Memo<number>;
-  readonly #addresses: Memo<DeviceAddress>;
   /** By epoch and party. */
   readonly #newest: Memo<Newest>;
   readonly #newestPlaces: Memo<NewestPlace>;
@@ -48,52 +39,9 @@ export class FrameStore {
 
   constructor(db: Db) {
     this.#db = db;
-    this.#parties = db.memo();
-    this.#addresses = db.memo();
     this.#newest = db.memo();
     this.#newestPlaces = db.memo();
     this.#lastPlaces = db.memo();
-  }
-
-  /** The file's number for a sending device; `addedIn` tells a returned id from the one before. */
-  party(address: DeviceAddress, addedIn: number): number {
-    const known = this.findParty(address, addedIn);
-    if (known !== undefined) return known;
-    this.#db.run(
-      'INSERT INTO party (account, device, added_in) VALUES (?, ?, ?)',
-      address.account,
-      address.device,
-      addedIn,
-    );
-    const id = this.findParty(address, addedIn);
-    if (id === undefined) throw new TypeError('a party was not kept');
-    return id;
-  }
-
-  /** The same, without making one. */
-  findParty(address: DeviceAddress, addedIn: number): number | undefined {
-    return this.#parties.of(`${address.account}.${address.device}.${addedIn}`, () => {
-      const row = this.#db.get(
-        'SELECT id FROM party WHERE account = ? AND device = ? AND added_in = ?',
-        address.account,
-        address.device,
-        addedIn,
-      );
-      return row && integer(row, 'id');
-    });
-  }
-
-  /** All that an account's devices have been. */
-  partiesOf(account: AccountId): number[] {
-    return this.#db.all('SELECT id FROM party WHERE account = ?', account).map((row) => integer(row, 'id'));
-  }
-
-  address(party: number): DeviceAddress {
-    return this.#addresses.of(party, () => {
-      const row = this.#db.get('SELECT account, device FROM party WHERE id = ?', party);
-      if (row === undefined) throw new TypeError('no such party');
-      return { account: parseAccountId(text(row, 'account')), device: parseDeviceId(integer(row, 'device')) };
-    });
   }
 
   frame(epoch: number, party: number, n: number): FrameRow | undefined {
@@ -323,22 +271,45 @@ export class FrameStore {
       n,
     );
     const next = this.nextPlaced(epoch, party, n);
-    const before = row && this.#placesOf(epoch, party, integer(row, 'n'), eras)[0];
-    const after = next && this.#placesOf(epoch, party, next.n, eras).at(-1);
+    const before = row && this.placesOf(epoch, party, integer(row, 'n'), eras)[0];
+    const after = next && this.placesOf(epoch, party, next.n, eras).at(-1);
     return { ...(before && { before }), ...(after && { after }) };
   }
 
+  /** The frames with a place in an era above this one and another elsewhere. Costs what has a place there. */
+  repeatedAbove(epoch: number, era: EraNumber): { party: number; n: number }[] {
+    const rows = this.#db.all(
+      `SELECT DISTINCT party, n FROM place WHERE epoch = ? AND era > ? AND EXISTS
+         (SELECT 1 FROM era JOIN place AS other ON other.epoch = era.epoch AND other.party = place.party
+            AND other.era = era.era AND other.n = place.n AND (other.era, other.number) <> (place.era, place.number)
+          WHERE era.epoch = place.epoch)`,
+      epoch,
+      era,
+    );
+    return rows.map((row) => ({ party: integer(row, 'party'), n: integer(row, 'n') }));
+  }
+
+  /** Takes a frame from a place that is not the one where it stands. */
+  removePlace(epoch: number, sequence: Sequence): void {
+    this.#db.run('DELETE FROM place WHERE epoch = ? AND era = ? AND number = ?', epoch, sequence.era, sequence.number);
+    this.#lastPlaces.drop(epoch);
+  }
+
   /** The places of a frame in these eras, in order. */
-  #placesOf(epoch: number, party: number, n: number, eras: readonly EraNumber[]): Sequence[] {
+  placesOf(epoch: number, party: number, n: number, eras: readonly EraNumber[]): Place[] {
     return eras.flatMap((era) => {
       const rows = this.#db.all(
-        'SELECT number FROM place WHERE epoch = ? AND party = ? AND era = ? AND n = ? ORDER BY number',
+        'SELECT number, other_hash FROM place WHERE epoch = ? AND party = ? AND era = ? AND n = ? ORDER BY number',
         epoch,
         party,
         era,
         n,
       );
-      return rows.map((row) => ({ era, number: integer(row, 'number') }));
+      return rows.map((row) => ({
+        era,
+        number: integer(row, 'number'),
+        isOther: blobOrNull(row, 'other_hash') !== null,
+      }));
     });
   }
 
@@ -351,16 +322,6 @@ export class FrameStore {
       );
       return row && sequenceOf(row);
     });
-  }
-
-  /** The newest party that a device's address has been. */
-  newestParty(address: DeviceAddress): number | undefined {
-    const row = this.#db.get(
-      'SELECT id FROM party WHERE account = ? AND device = ? ORDER BY added_in DESC LIMIT 1',
-      address.account,
-      address.device,
-    );
-    return row && integer(row, 'id');
   }
 
   /**

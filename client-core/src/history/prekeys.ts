@@ -13,26 +13,24 @@ export class PrekeyStore {
     this.#db = db;
   }
 
-  /** The body of an upload that was not answered yet. */
+  /** What was kept of uploads that were not answered yet. */
   upload(): Uint8Array | undefined {
     const row = this.#db.get('SELECT prekey_upload FROM device');
     return (row && blobOrNull(row, 'prekey_upload')) ?? undefined;
   }
 
-  /** Keys are made that are to be uploaded; `repeatedKeysAtMs` says when the newest pair was. */
-  made(upload: Uint8Array, nextPrekeyId: number, repeatedKeysAtMs: number): void {
-    this.#db.run(
-      'UPDATE device SET prekey_upload = ?, next_prekey_id = ?, repeated_keys_at_ms = ?',
-      upload,
-      nextPrekeyId,
-      repeatedKeysAtMs,
-    );
+  setUpload(upload: Uint8Array | undefined): void {
+    this.#db.run('UPDATE device SET prekey_upload = ?', upload ?? null);
   }
 
-  /** The server has what was uploaded. With a pair in it, all other pairs are retired. */
-  published(pair: number | undefined, nowMs: number): void {
-    this.#db.run('UPDATE device SET prekey_upload = NULL');
-    if (pair === undefined) return;
+  /** Keys are made that are to be uploaded; `repeatedKeysAtMs` says when the newest pair was. */
+  made(upload: Uint8Array, nextPrekeyId: number, repeatedKeysAtMs: number): void {
+    this.setUpload(upload);
+    this.#db.run('UPDATE device SET next_prekey_id = ?, repeated_keys_at_ms = ?', nextPrekeyId, repeatedKeysAtMs);
+  }
+
+  /** The server has this pair: all others are retired. */
+  published(pair: number, nowMs: number): void {
     this.#db.run(
       `INSERT INTO retired_prekey (id, retired_at_ms)
        SELECT CAST(key AS INTEGER), ? FROM crypto WHERE kind = 'signed_prekey' AND key <> ?
@@ -42,10 +40,8 @@ export class PrekeyStore {
     );
   }
 
-  /** The server will never take the upload: another pair is due at once. The keys stay as long as retired ones. */
-  refused(pair: number | undefined, nowMs: number): void {
-    this.#db.run('UPDATE device SET prekey_upload = NULL');
-    if (pair === undefined) return;
+  /** The server will never take this pair: another is due at once. The keys stay as long as retired ones. */
+  refused(pair: number, nowMs: number): void {
     this.#db.run('UPDATE device SET repeated_keys_at_ms = 0');
     this.#db.run('INSERT OR IGNORE INTO retired_prekey (id, retired_at_ms) VALUES (?, ?)', pair, nowMs);
   }

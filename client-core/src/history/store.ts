@@ -9,6 +9,7 @@ import { Db, type Durability } from './database.ts';
 import { DeviceListStore } from './device-lists.ts';
 import { DeviceStore } from './device.ts';
 import { FrameStore } from './frames.ts';
+import { PartyStore } from './parties.ts';
 import { HeldStore } from './held.ts';
 import { MessageStore } from './messages.ts';
 import { OutboxStore } from './outbox.ts';
@@ -28,6 +29,7 @@ export type Store = {
   readonly conversations: ConversationStore;
   readonly coverage: CoverageStore;
   readonly frames: FrameStore;
+  readonly parties: PartyStore;
   readonly answerable: AnswerableStore;
   readonly messages: MessageStore;
   readonly search: SearchStore;
@@ -58,6 +60,7 @@ export function openStore(path: string, key: Uint8Array, options: { readonly cre
     conversations: new ConversationStore(db),
     coverage: new CoverageStore(db),
     frames: new FrameStore(db),
+    parties: new PartyStore(db),
     answerable: new AnswerableStore(db),
     messages: new MessageStore(db),
     search: new SearchStore(db),

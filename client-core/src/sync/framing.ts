@@ -34,12 +34,12 @@ export class Framing {
   /** This device as a sender in the file. */
   ownParty(): number {
     const { store, local } = this.#context;
-    return store.frames.party(local.address, this.#addedIn());
+    return store.parties.ensure(local.address, this.#addedIn());
   }
 
   findOwnParty(): number | undefined {
     const { store, local } = this.#context;
-    return store.frames.findParty(local.address, this.#addedIn());
+    return store.parties.find(local.address, this.#addedIn());
   }
 
   /** What frames of an epoch tell that this device has seen; nothing of one that has not begun. */

@@ -87,7 +87,7 @@ export class Heads {
     if (account !== local.address.account && account !== store.conversations.byId(epoch.conversation)?.peer) return;
     const { floor } = placing.view(epoch.id);
     if (floor === undefined) return;
-    const party = store.frames.party(frame.sender, device.addedIn);
+    const party = store.parties.ensure(frame.sender, device.addedIn);
     if (claim.seen) placing.witness.claimsSeen(epoch.id, party, claim.seen, floor);
     if (claim.head === undefined) return;
     placing.witness.claimsHead(epoch.id, party, claim.head.n, claim.head.frameHash, floor);

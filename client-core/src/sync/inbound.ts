@@ -243,7 +243,7 @@ export class Inbound {
     const { store } = this.#context;
     if (earlier.has(whatIs(envelope, ciphertextHash))) return true;
     const epoch = store.conversations.epochByHandle(envelope.handle);
-    const party = store.frames.findParty(envelope.sender, addedIn);
+    const party = store.parties.find(envelope.sender, addedIn);
     if (epoch === undefined || party === undefined) return false;
     const known = store.frames.frame(epoch.id, party, envelope.n)?.ciphertextHash;
     return known !== undefined && known !== null && sameBytes(known, ciphertextHash);
@@ -315,7 +315,7 @@ export class Inbound {
     const { store } = this.#context;
     const epoch = store.conversations.epochByHandle(envelope.handle);
     if (epoch === undefined) return;
-    const party = store.frames.party(envelope.sender, addedIn);
+    const party = store.parties.ensure(envelope.sender, addedIn);
     const known = store.frames.frame(epoch.id, party, envelope.n);
     if (known === undefined) return;
     placing.place({ epoch: epoch.id, party, n: envelope.n, hash: known.hash, ciphertextHash, met: envelope });
@@ -331,7 +331,7 @@ export class Inbound {
     const { store, clock } = this.#context;
     const epoch = this.#epoch(envelope, current);
     if (epoch === undefined) throw new TypeError('a frame that was read names no conversation');
-    const party = store.frames.party(envelope.sender, addedIn);
+    const party = store.parties.ensure(envelope.sender, addedIn);
     store.receipts.follow(epoch.id, party);
     const placed: PlacedFrame = {
       epoch: epoch.id,

@@ -1,4 +1,4 @@
-import { compareSequences, sameBytes, type Sequence } from '@waxwing/protocol';
+import { compareSequences, parseEra, sameBytes, type Sequence } from '@waxwing/protocol';
 import type { ChainHoleRow, HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/message-row.ts';
 import type { Store } from '../history/store.ts';
@@ -65,7 +65,7 @@ export class Placing {
     this.#nowMs = nowMs;
     this.witness = new Witness(store, {
       contradiction: ({ epoch, party, sequence, what }) => {
-        this.alarm({ ...store.frames.address(party), what, at: { epoch, sequence } });
+        this.alarm({ ...store.parties.address(party), what, at: { epoch, sequence } });
       },
       unheard: (epoch, gaps) => {
         // What the relay does not count any more in an era that is over, it lost.
@@ -85,8 +85,9 @@ export class Placing {
     const { epoch, party, n, met } = frame;
     const { frames, coverage } = this.#store;
     const before = this.view(epoch);
-    const taken = frames.place(epoch, met.sequence);
-    if (taken && (taken.party !== party || taken.n !== n)) return 'contradiction';
+    if (this.isTaken(frame)) return 'contradiction';
+    const there = frames.place(epoch, met.sequence);
+    const taken = there?.party === party && there.n === n;
     const known = frames.frame(epoch, party, n);
     const isOther = known !== undefined && !sameBytes(known.hash, frame.hash);
     const self = { hash: frame.hash, replaces: frame.claims?.replaces ?? [] };
@@ -95,6 +96,7 @@ export class Placing {
     const { view, arrival } = hold(before, met);
     this.#set(epoch, view);
     if (taken) return 'repeat';
+    if (there) this.#yield(epoch, met.sequence, there.party);
     this.witness.takesPlace(frame);
     frames.insertPlace(epoch, met.sequence, party, n, isOther ? frame.hash : undefined);
     if (known?.stands) {
@@ -123,6 +125,22 @@ export class Placing {
     }
     this.#show(frame, arrival);
     return 'placed';
+  }
+
+  /** Whether another frame stands at a place. One that was given again there, and stands elsewhere, yields. */
+  isTaken({ epoch, party, n, met: { sequence } }: Pick<PlacedFrame, 'epoch' | 'party' | 'n' | 'met'>): boolean {
+    const { frames } = this.#store;
+    const there = frames.place(epoch, sequence);
+    if (there === undefined || (there.party === party && there.n === n)) return false;
+    const stands = frames.frame(epoch, there.party, there.n)?.stands;
+    return !stands || compareSequences(stands, sequence) === 0;
+  }
+
+  /** The relay gave a frame again, at a number where it has put another since. */
+  #yield(epoch: number, sequence: Sequence, party: number): void {
+    const { frames, parties } = this.#store;
+    frames.removePlace(epoch, sequence);
+    this.alarm({ ...parties.address(party), what: 'two frames under one number', at: { epoch, sequence } });
   }
 
   /** Notes that a sequence exists without being readable, and shows it as a hole of this reason at once. */
@@ -174,6 +192,7 @@ export class Placing {
     for (const epoch of this.#views.keys()) this.#settleChains(epoch);
     for (const [epoch, { before, view }] of this.#views) {
       if (before !== view) coverage.save(epoch, before, view, 'awaiting sender', this.#nowMs);
+      this.#restand(epoch, before);
     }
     for (const { epoch, gap, reason } of this.#named) {
       const row = this.view(epoch).eras.find(({ era }) => era === gap.era);
@@ -219,14 +238,31 @@ export class Placing {
     return before !== undefined && compareSequences(before, sequence) < 0;
   }
 
-  /** One frame at two sequences: it and its message stand at the one that stands everywhere. */
-  #stand({ epoch, party, n, met }: PlacedFrame, earlier: Sequence): void {
+  /** A frame at several sequences: it and its message stand at the one that stands everywhere. */
+  #stand({ epoch, party, n }: Pick<PlacedFrame, 'epoch' | 'party' | 'n'>, stood: Sequence): void {
     const { messages, frames } = this.#store;
-    const stands = standing(this.view(epoch), earlier, met.sequence);
-    if (stands === earlier) return;
+    const view = this.view(epoch);
+    const places = frames.placesOf(epoch, party, n, erasOf(view)).filter(({ isOther }) => !isOther);
+    const stands = places.reduce<Sequence>((one, next) => standing(view, one, next), stood);
+    if (compareSequences(stands, stood) === 0) return;
     frames.setStands(epoch, party, n, stands);
-    const message = messages.byPlace(epoch, earlier);
+    const message = messages.byPlace(epoch, stood);
     if (message) messages.move(message, stands);
+  }
+
+  /** Where frames with several places stand follows from what eras count on from: once that is told, it may be another. */
+  #restand(epoch: number, before: EpochView): void {
+    const { frames } = this.#store;
+    const told = this.view(epoch).eras.flatMap(({ era, predecessor }) => {
+      const isNew = predecessor && !before.eras.find((row) => row.era === era)?.predecessor;
+      return isNew ? [predecessor.era] : [];
+    });
+    if (told.length === 0) return;
+    for (const { party, n } of frames.repeatedAbove(epoch, parseEra(Math.min(...told)))) {
+      const stands = frames.frame(epoch, party, n)?.stands;
+      if (stands) this.#stand({ epoch, party, n }, stands);
+    }
+    this.#release(epoch);
   }
 
   /** A device says that it sent frames up to n: those that are missing are a hole, as far as it is believed. */

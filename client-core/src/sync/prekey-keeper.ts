@@ -3,10 +3,19 @@ import type { KeyserverClient } from '../transport/keyserver-client.ts';
 import type { SyncContext } from './context.ts';
 import { tellFull } from './told.ts';
 
+/** What is kept until an upload is answered. */
+type Kept = {
+  /** The signed prekey and last-resort key, which are sent again as they are. */
+  readonly repeated?: PrekeysJson;
+  /** How many uploads of one-time keys in a row had no answer yet, and when the last of them left. */
+  readonly unheard?: { readonly tries: number; readonly atMs: number };
+};
+
 /**
  * Keeps one-time keys at the keyserver, and its signed prekey and last-resort key fresh; forgets those that no first
- * message can name any more. Private parts, and the request itself, are durable before the request leaves; until its
- * answer is, the same bytes are sent again.
+ * message can name any more. Private parts are durable before the request leaves. Without an answer the repeated keys are
+ * sent again; one-time keys never (docs/adr/0012-one-time-keys-are-sent-once.md): where the server still has few, others
+ * are made, at once and then after ever longer waits.
  */
 export class PrekeyKeeper {
   readonly #context: SyncContext;
@@ -67,36 +76,52 @@ export class PrekeyKeeper {
 
   /** False where the server is to be asked again. */
   async #look(): Promise<boolean> {
-    const { store } = this.#context;
-    const unanswered = store.prekeys.upload();
-    if (unanswered && !(await this.#publish(unanswered))) return false;
+    const { store, work, clock } = this.#context;
+    const { repeated, unheard } = this.#kept();
+    if (repeated && !(await this.#publish(repeated))) return false;
     const counted = await this.#keyserver.prekeyCount();
     if (!counted.ok) return false;
     const { oneTimeKeys, oneTimeKyberKeys } = counted.value;
-    const low = Math.min(oneTimeKeys, oneTimeKyberKeys) < limits.prekeysLowBelow;
+    const isLow = Math.min(oneTimeKeys, oneTimeKyberKeys) < limits.prekeysLowBelow;
     const room = limits.oneTimeKeysPerDevice - Math.max(oneTimeKeys, oneTimeKyberKeys);
-    const made = await this.#make(low ? Math.min(limits.oneTimeKeysPerUpload, room) : 0);
-    return made === undefined || this.#publish(made);
+    if (unheard && !isLow) await work.run(() => () => store.prekeys.setUpload(undefined));
+    const mustWait = isLow && unheard !== undefined && isResting(unheard, clock.now());
+    const made = await this.#make(isLow && !mustWait ? Math.min(limits.oneTimeKeysPerUpload, room) : 0);
+    if (made !== undefined && !(await this.#publish(made))) return false;
+    return !mustWait;
+  }
+
+  #kept(): Kept {
+    const bytes = this.#context.store.prekeys.upload();
+    return bytes ? (JSON.parse(Buffer.from(bytes).toString()) as Kept) : {};
   }
 
   /** Whether the upload has its outcome. */
-  async #publish(upload: Uint8Array): Promise<boolean> {
+  async #publish(keys: PrekeysJson): Promise<boolean> {
     const { store, work, clock, events } = this.#context;
-    const keys = parseUpload(upload);
     const pair = keys.signedPrekey?.id;
+    const { unheard } = this.#kept();
+    // One-time keys that left before these are not answered by this.
+    const left = keys.oneTimeKeys || !unheard ? undefined : toBytes({ unheard });
     const sent = await this.#keyserver.putPrekeys(keys);
     if (sent.ok) {
-      await work.run(() => () => store.prekeys.published(pair, clock.now()));
+      await work.run(() => () => {
+        store.prekeys.setUpload(left);
+        if (pair !== undefined) store.prekeys.published(pair, clock.now());
+      });
       return true;
     }
     if (sent.code !== 'key_conflict') events.emit({ type: 'serverRefused', code: sent.code, what: 'prekeys' });
     if (!isErrorCode(sent.code) || errorRow(sent.code).retry !== 'never') return false;
-    await work.run(() => () => store.prekeys.refused(pair, clock.now()));
+    await work.run(() => () => {
+      store.prekeys.setUpload(left);
+      if (pair !== undefined) store.prekeys.refused(pair, clock.now());
+    });
     return true;
   }
 
-  /** Makes what is due; undefined where nothing is. */
-  #make(count: number): Promise<Uint8Array | undefined> {
+  /** Makes what is due, so many one-time keys of each kind among it; undefined where nothing is. */
+  #make(count: number): Promise<PrekeysJson | undefined> {
     const { work, crypto, local, store, clock } = this.#context;
     return work.run((overlay) => {
       const device = store.device.get();
@@ -109,22 +134,23 @@ export class PrekeyKeeper {
       const first = id + 1;
       const oneTime = count > 0 ? crypto.createOneTimeKeys(local, first, count, nowMs) : undefined;
       overlay.stage([...(repeated?.changes ?? []), ...(oneTime?.changes ?? [])]);
-      const upload = Buffer.from(JSON.stringify({ ...repeated?.upload, ...oneTime?.upload } satisfies PrekeysJson));
+      const before = this.#kept().unheard;
+      const unheard = oneTime ? { tries: (before?.tries ?? 0) + 1, atMs: nowMs } : before;
+      const kept: Kept = { ...(repeated && { repeated: repeated.upload }), ...(unheard && { unheard }) };
       return () => {
-        store.prekeys.made(upload, first + count, old ? nowMs : device.repeatedKeysAtMs);
-        return upload;
+        store.prekeys.made(toBytes(kept), first + count, old ? nowMs : device.repeatedKeysAtMs);
+        return { ...repeated?.upload, ...oneTime?.upload };
       };
     });
   }
 }
 
-/** The request as this file wrote it. */
-function parseUpload(bytes: Uint8Array): PrekeysJson {
-  const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-  if (!isUpload(value)) throw new TypeError('the kept upload is not one');
-  return value;
+/** Whether it is too early for others after uploads that had no answer. A clock that was set back makes it no longer. */
+function isResting({ tries, atMs }: NonNullable<Kept['unheard']>, nowMs: number): boolean {
+  if (tries <= 1) return false;
+  return Math.abs(nowMs - atMs) < Math.min(limits.prekeysRetryMs * 2 ** (tries - 2), limits.prekeysLookMs);
 }
 
-function isUpload(value: unknown): value is PrekeysJson {
-  return typeof value === 'object' && value !== null && ('signedPrekey' in value || 'oneTimeKeys' in value);
+function toBytes(kept: Kept): Uint8Array {
+  return Buffer.from(JSON.stringify(kept));
 }

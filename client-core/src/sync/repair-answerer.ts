@@ -106,7 +106,7 @@ export class RepairAnswerer {
       goneNumbers.push(...ranges(gone).map((part) => ({ era, ...part })));
     }
     for (const { sender, ...range } of request.frames) {
-      const party = store.frames.newestParty(sender);
+      const party = store.parties.newest(sender);
       if (party === undefined) continue;
       const rows = store.answerable.ofDevice(epoch.id, party, range, max - frames.length);
       frames.push(...rows.flatMap((row) => this.#toRepaired(row)));
@@ -119,7 +119,7 @@ export class RepairAnswerer {
   #toRepaired(row: PlacedBytes): RepairedFrame[] {
     const { party, n, sequence, serverTimeMs, bytes } = row;
     if (bytes === null || !isServable(row)) return [];
-    return [{ sequence, sender: this.#context.store.frames.address(party), n, serverTimeMs, frame: bytes }];
+    return [{ sequence, sender: this.#context.store.parties.address(party), n, serverTimeMs, frame: bytes }];
   }
 
   /** Gives a device an own frame that it lacked. False where the rest has to wait. */

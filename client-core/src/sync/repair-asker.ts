@@ -59,7 +59,7 @@ export class RepairAsker {
     const { handle, conversation } = store.conversations.epochById(epoch);
     const peer = store.conversations.byId(conversation)?.peer;
     const numbers = due.numbers.map(({ era, from, to }) => ({ era, from, to }));
-    const frames = due.frames.map(({ party, from, to }) => ({ sender: store.frames.address(party), from, to }));
+    const frames = due.frames.map(({ party, from, to }) => ({ sender: store.parties.address(party), from, to }));
     const content = { kind: frameKinds.repairRequest, body: encodeRepairRequest({ handle, numbers, frames }) };
     for (const account of new Set([peer, local.address.account])) {
       if (account === undefined) continue;

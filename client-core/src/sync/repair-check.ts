@@ -41,10 +41,11 @@ export function judge(view: EpochView, claim: Claim, nowMs: number): 'take' | 'l
   if (!isBetween) return 'contradiction';
   if (stands) {
     if (stands.era === sequence.era) return 'contradiction';
-    // What stands is moved by its author alone, who was told of another place where the relay had forgotten this one, and
-    // only to where something is missing.
+    // What stands is moved only to where something is missing: to a later place by its author alone, who was told of it where
+    // the relay had forgotten this one; back to an earlier one by all, as the newest era itself says that it counts on there.
     const moves = compareSequences(standing(view, stands, sequence), stands) !== 0;
-    if (moves && !(claim.isAuthors && isMissing(view, sequence))) return 'leave';
+    const mayMove = claim.isAuthors || isOrdered(sequence, stands);
+    if (moves && !(mayMove && isMissing(view, sequence))) return 'leave';
   }
   if ((before && !isOrdered(before, sequence)) || (after && !isOrdered(sequence, after))) return 'leave';
   if (isMissing(view, sequence)) return 'take';

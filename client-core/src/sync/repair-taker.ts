@@ -95,7 +95,7 @@ export class RepairTaker {
     if (what !== undefined) return { refused: what };
     const addedIn = this.#contacts.device(frame.sender)?.addedIn;
     const party =
-      addedIn === undefined ? store.frames.newestParty(frame.sender) : store.frames.party(frame.sender, addedIn);
+      addedIn === undefined ? store.parties.newest(frame.sender) : store.parties.ensure(frame.sender, addedIn);
     if (party === undefined) return 'left';
     const hash = frameHash(item.frame);
     const known = store.frames.frame(epoch.id, party, item.n);
@@ -160,7 +160,7 @@ export class RepairTaker {
       }
     }
     for (const { sender, ...range } of goneFrames) {
-      const party = store.frames.newestParty(sender);
+      const party = store.parties.newest(sender);
       if (party !== undefined && store.coverage.removeChainHole(epoch.id, party, range)) {
         placing.touched.add(epoch.conversation);
       }

@@ -102,18 +102,28 @@ export function floorBefore(view: EpochView, era: EraNumber): Sequence | undefin
 }
 
 /**
- * Which of two places of one message stands (I-10): the earlier, unless the store forgot it, which the later era's
- * predecessor, or one between, shows by being unknown or below the earlier place.
+ * Which of two places of one message stands (I-10): the earlier, unless the era of the later one counts on without it. Then
+ * the store forgot the earlier, and the later stands, unless a newer era counts on from the earlier alone: the store was
+ * restored to what it was before the later.
  */
 export function standing(view: EpochView, a: Sequence, b: Sequence): Sequence {
   const [earlier, later] = compareSequences(a, b) <= 0 ? [a, b] : [b, a];
-  const forgotten = view.eras.some(
-    ({ era, predecessor }) =>
-      era > earlier.era &&
-      era <= later.era &&
-      (predecessor === undefined || compareSequences(predecessor, earlier) < 0),
-  );
-  return forgotten ? later : earlier;
+  const fromEarlier = countingOn(view, earlier);
+  const known = view.eras.findLast(({ era }) => era <= later.era)?.era ?? earlier.era;
+  if (known === earlier.era || fromEarlier.has(known)) return earlier;
+  const fromLater = countingOn(view, later);
+  const newest = view.eras.findLast(({ era }) => fromEarlier.has(era) || fromLater.has(era));
+  return newest && newest.era > later.era && fromEarlier.has(newest.era) ? earlier : later;
+}
+
+/** The eras that go on from a sequence, its own among them: their predecessors lead back to it, or behind it. */
+function countingOn({ eras }: EpochView, { era, number }: Sequence): ReadonlySet<EraNumber> {
+  const on = new Set([era]);
+  for (const { era: next, predecessor } of eras) {
+    if (next <= era || predecessor === undefined) continue;
+    if (predecessor.era === era ? predecessor.number >= number : on.has(predecessor.era)) on.add(next);
+  }
+  return on;
 }
 
 /** The highest number of an era that the relay told of; undefined for an era that it did not name, or before the start. */

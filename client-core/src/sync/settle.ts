@@ -31,8 +31,8 @@ export function settle(
   if (!attempt || !accepted.sequence) return false;
   const { epoch, n, conversation, messageId } = row;
   const hash = frameHash(attempt.frame);
-  const taken = store.frames.place(epoch, accepted.sequence);
-  if (taken && (taken.party !== party || taken.n !== n)) {
+  const met = { sequence: accepted.sequence, ...(accepted.predecessor && { predecessor: accepted.predecessor }) };
+  if (placing.isTaken({ epoch, party, n, met })) {
     placing.alarm({
       ...local.address,
       what: 'two frames under one number',
@@ -57,7 +57,6 @@ export function settle(
     serverTimeMs: accepted.serverTimeMs,
     sentAtMs: row.sentAtMs,
   };
-  const met = { sequence: accepted.sequence, ...(accepted.predecessor && { predecessor: accepted.predecessor }) };
   placing.place({ epoch, party, n, hash, ciphertextHash: null, met, ...(message && { message }) });
   store.answerable.keep(epoch, party, n, attempt.frame, accepted.serverTimeMs, clock.now());
   const later = row.attempt > accepted.attempt ? store.outbox.attempts(id) : [];

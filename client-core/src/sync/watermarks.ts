@@ -56,7 +56,7 @@ function due(
     },
   told: () => void,
 ): DueWatermark[] {
-  const { account, device } = store.frames.address(o.party);
+  const { account, device } = store.parties.address(o.party);
   const frame = store.frames.frame(o.epoch, o.party, o.reach.n);
   if (frame === undefined) return [];
   const { handle } = store.conversations.epochById(o.epoch);

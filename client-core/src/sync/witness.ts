@@ -142,9 +142,9 @@ export class Witness {
 
   /** What a frame n may name as the one before it. */
   #before(epoch: number, party: number, n: number): Nameable | undefined {
-    const { frames, conversations } = this.#store;
+    const { frames, parties, conversations } = this.#store;
     if (n > 1) return frames.frame(epoch, party, n - 1);
-    return { hash: firstPrev(conversations.epochById(epoch).handle, frames.address(party)) };
+    return { hash: firstPrev(conversations.epochById(epoch).handle, parties.address(party)) };
   }
 }
 

@@ -49,7 +49,7 @@ function begin() {
     return {
       conversation: id,
       epoch: store.conversations.ensureEpoch(id, 2, handle).id,
-      parties: [peer, own.account].map((account) => store.frames.party({ account, device: own.device }, 1)),
+      parties: [peer, own.account].map((account) => store.parties.ensure({ account, device: own.device }, 1)),
     };
   });
   const tell = () => bus.tell({ conversations: new Set([conversation]), inbox: false });

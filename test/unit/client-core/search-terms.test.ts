@@ -29,7 +29,7 @@ function keepOne(): void {
   const { id: conversation } = store.conversations.ensureDirect(account, 0);
   const handle = parseHandle(Buffer.alloc(32, 1).toString('base64url'));
   const { id: epoch } = store.conversations.ensureEpoch(conversation, 1, handle);
-  const party = store.frames.party({ account, device: parseDeviceId(1) }, 1);
+  const party = store.parties.ensure({ account, device: parseDeviceId(1) }, 1);
   const messageId = parseMessageId('01890000-0000-7000-8000-000000000001');
   const common = { conversation, messageId, party, own: false, epoch, n: 1, kind: frameKinds.content, replyTo: null };
   const sequence = { era: parseEra(1), number: 1 };

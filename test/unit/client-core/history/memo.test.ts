@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  compareSequences,
   parseAccountId,
   parseDeviceId,
   parseEra,
@@ -21,6 +22,7 @@ import { FrameStore } from '../../../../client-core/src/history/frames.ts';
 import { HeldStore } from '../../../../client-core/src/history/held.ts';
 import type { NewMessage } from '../../../../client-core/src/history/message-row.ts';
 import { MessageStore } from '../../../../client-core/src/history/messages.ts';
+import { PartyStore } from '../../../../client-core/src/history/parties.ts';
 import { ReceiptStore } from '../../../../client-core/src/history/receipts.ts';
 
 const key = new Uint8Array(32).fill(1);
@@ -32,6 +34,7 @@ afterAll(() => db.close());
 const stores = () => ({
   conversations: new ConversationStore(db),
   frames: new FrameStore(db),
+  parties: new PartyStore(db),
   messages: new MessageStore(db),
   claims: new ClaimStore(db),
   coverage: new CoverageStore(db),
@@ -53,7 +56,7 @@ const start = db.transaction(() => {
   const made = stores();
   const { id } = made.conversations.ensureDirect(account, 0);
   const epoch = made.conversations.ensureEpoch(id, 1, handle(1)).id;
-  const parties = [1, 2].map((device) => made.frames.party(address(device), 1));
+  const parties = [1, 2].map((device) => made.parties.ensure(address(device), 1));
   db.run(
     `INSERT INTO device (id, server, account, device, registration_id, identity_key_pair, identity_public_key,
        next_prekey_id, repeated_keys_at_ms) VALUES (1, '', ?, 1, 1, ?, ?, 1, 0)`,
@@ -67,10 +70,10 @@ const { epoch } = start;
 
 /** All that is remembered, as it is answered. */
 function answers(of: Stores): unknown {
-  const { conversations, frames, messages, claims, coverage, held, device } = of;
+  const { conversations, frames, parties, messages, claims, coverage, held, device } = of;
   return {
     epochs: [1, 2, 3].map((one) => conversations.epochByHandle(handle(one))),
-    parties: [1, 2, 3].map((one) => frames.findParty(address(one), 1)),
+    parties: [1, 2, 3].map((one) => parties.find(address(one), 1)),
     frames: start.parties.map((party) => [0, ...NS, 6].map((n) => frames.frame(epoch, party, n))),
     heads: start.parties.map((party) => frames.head(epoch, party)),
     around: start.parties.map((party) =>
@@ -95,7 +98,7 @@ const era = fc.constantFrom(...ERAS);
 const number = fc.constantFrom(...NUMBERS);
 const write = fc.oneof(
   fc.record({ type: fc.constant('frame' as const), party, n, era, number, placed: fc.boolean() }),
-  fc.record({ type: fc.constant('place' as const), party, n, era, number }),
+  fc.record({ type: fc.constantFrom('place', 'place', 'yield'), party, n, era, number }),
   fc.record({ type: fc.constantFrom('stands', 'hash', 'replaces', 'prev'), party, n, era, number }),
   fc.record({
     type: fc.constantFrom('message', 'message', 'shown', 'move', 'release', 'release'),
@@ -112,10 +115,11 @@ type Write = typeof write extends fc.Arbitrary<infer T> ? T : never;
 
 /** Makes a write, where it is one that can be. */
 function make(of: Stores, one: Write): void {
-  const { conversations, frames, messages, claims, coverage, held, receipts, device } = of;
+  const { conversations, frames, parties, messages, claims, coverage, held, receipts, device } = of;
   const sequence = at(one.era, one.number);
   const row = new FrameStore(db).frame(epoch, one.party, one.n);
-  const taken = new FrameStore(db).place(epoch, sequence) !== undefined;
+  const there = new FrameStore(db).place(epoch, sequence);
+  const taken = there !== undefined;
   const hash = hashOf(one.party, one.n, one.number);
   switch (one.type) {
     case 'frame': {
@@ -136,6 +140,11 @@ function make(of: Stores, one: Write): void {
       frames.insertPlace(epoch, sequence, one.party, one.n);
       if (!row.stands) frames.setStands(epoch, one.party, one.n, sequence);
       return;
+    case 'yield': {
+      const stands = there && new FrameStore(db).frame(epoch, there.party, there.n)?.stands;
+      if (there && stands && compareSequences(stands, sequence) !== 0) frames.removePlace(epoch, sequence);
+      return;
+    }
     case 'stands':
       if (row?.stands) frames.setStands(epoch, one.party, one.n, sequence);
       return;
@@ -214,7 +223,7 @@ function make(of: Stores, one: Write): void {
       return;
     }
     case 'party':
-      frames.party(address(3), 1);
+      parties.ensure(address(3), 1);
       return;
     case 'epoch':
       conversations.ensureEpoch(start.conversation, one.n, handle(one.era + 1));

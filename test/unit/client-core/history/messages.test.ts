@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConversationStore } from '../../../../client-core/src/history/conversations.ts';
 import { Db } from '../../../../client-core/src/history/database.ts';
-import { FrameStore } from '../../../../client-core/src/history/frames.ts';
+import { PartyStore } from '../../../../client-core/src/history/parties.ts';
 import type { MessageRow, NewMessage } from '../../../../client-core/src/history/message-row.ts';
 import { MessageStore } from '../../../../client-core/src/history/messages.ts';
 import { compareKeys } from '../../../../client-core/src/history/order-key.ts';
@@ -22,7 +22,7 @@ beforeEach(() => {
   db = Db.open(path, new Uint8Array(32).fill(1), { create: true });
   messages = new MessageStore(db);
   conversations = new ConversationStore(db);
-  party = new FrameStore(db).party({ account: account(0xffff), device: parseDeviceId(1) }, 1);
+  party = new PartyStore(db).ensure({ account: account(0xffff), device: parseDeviceId(1) }, 1);
 });
 afterEach(() => db.close());
 
@@ -269,7 +269,7 @@ test('pages meet without a gap and without a repeat, in both directions', () => 
 
 test('an id alone finds the own message first, should another have repeated it', () => {
   const at = epochOf(1);
-  const other = new FrameStore(db).party({ account: account(7), device: parseDeviceId(2) }, 1);
+  const other = new PartyStore(db).ensure({ account: account(7), device: parseDeviceId(2) }, 1);
   db.transaction(() => {
     const own = message(at, { number: 1, own: true, text: 'mine' });
     messages.insert({ ...message(at, { number: 2, text: 'theirs' }), messageId: own.messageId, party: other });

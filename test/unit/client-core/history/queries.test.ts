@@ -65,7 +65,7 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
     const { id } = store.conversations.ensureDirect(account, 0);
     const handle = parseHandle(Buffer.alloc(32, 1).toString('base64url'));
     const made = store.conversations.ensureEpoch(id, 2, handle).id;
-    const sender = store.frames.party({ account, device: parseDeviceId(1) }, 1);
+    const sender = store.parties.ensure({ account, device: parseDeviceId(1) }, 1);
     store.receipts.follow(made, sender);
     return { conversation: id, epoch: made, party: sender };
   });
@@ -116,7 +116,7 @@ test('nothing that is asked for a message that comes, is read or is paged reads 
   store.messages.between(conversation, row, row);
   store.conversations.newest(10);
   store.search.find('"text"', undefined, 10);
-  store.frames.partiesOf(account);
+  store.parties.ofAccount(account);
   store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'));
   store.receipts.received(epoch, account, 'delivered');
   store.messages.byId(parseMessageId('01890000-0000-7000-8000-000000000001'), conversation);

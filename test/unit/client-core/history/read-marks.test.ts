@@ -52,8 +52,8 @@ function begin(): Talk {
     return {
       conversation: id,
       epoch: store.conversations.ensureEpoch(id, 2, handle).id,
-      theirs: store.frames.party({ account: peer, device: parseDeviceId(1) }, 1),
-      own: store.frames.party({ account: me, device: parseDeviceId(1) }, 1),
+      theirs: store.parties.ensure({ account: peer, device: parseDeviceId(1) }, 1),
+      own: store.parties.ensure({ account: me, device: parseDeviceId(1) }, 1),
     };
   });
 }

@@ -40,7 +40,7 @@ function begin() {
     const { id: epoch } = store.conversations.ensureEpoch(conversation, 2, handle);
     const senders = [peer, account('1')].map((from) => ({
       from,
-      party: store.frames.party({ account: from, device: parseDeviceId(1) }, 1),
+      party: store.parties.ensure({ account: from, device: parseDeviceId(1) }, 1),
     }));
     return { name: directId(peer), conversation, epoch, senders };
   });

@@ -38,7 +38,7 @@ function begin(): void {
     conversation = store.conversations.ensureDirect(account, 0).id;
     const handle = parseHandle(Buffer.from(sha256(account)).toString('base64url'));
     epoch = store.conversations.ensureEpoch(conversation, 2, handle).id;
-    parties = [1, 2].map((device) => store.frames.party({ account, device: parseDeviceId(device) }, 1));
+    parties = [1, 2].map((device) => store.parties.ensure({ account, device: parseDeviceId(device) }, 1));
   });
 }
 
@@ -177,6 +177,43 @@ describe('placing', () => {
     const known = placed((one) => put(one, { n: 1, met: { sequence: at(9, 1), predecessor: at(5, 2) } }));
     expect(known.result).toBe('repeat');
     expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
+  });
+
+  test('moves a message back when a newer era counts on from the earlier place alone, and waits there for what is missing', () => {
+    placed((one) => {
+      put(one, { n: 1, met: { sequence: at(1, 1) } });
+      put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } });
+    });
+    placed((one) => put(one, { n: 1, met: { sequence: at(5, 1) } }));
+    const [a, b] = parties;
+    expect(texts()).toEqual([`${b ?? 0}:1`, `${a ?? 0}:1`]);
+    placed((one) => put(one, { n: 2, met: { sequence: at(9, 1), predecessor: at(1, 2) } }));
+    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`, `${a ?? 0}:2`]);
+    expect(store.frames.frame(epoch, a ?? 0, 1)?.stands).toEqual(at(1, 1));
+  });
+
+  test('moves a message back also when the era of its later place says late what it counts on from', () => {
+    placed((one) => {
+      put(one, { n: 1, met: { sequence: at(1, 1) } });
+      put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } });
+    });
+    placed((one) => put(one, { n: 1, met: { sequence: at(5, 1) } }));
+    placed((one) => one.know(epoch, { sequence: at(5, 1), predecessor: at(1, 2) }));
+    const [a, b] = parties;
+    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
+  });
+
+  test('gives a place where what came before was given again to what is new there, with an alarm', () => {
+    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    placed((one) => put(one, { n: 1, met: { sequence: at(1, 2) } }));
+    const { result, placing } = placed((one) => put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } }));
+    const [a, b] = parties;
+    expect(result).toBe('placed');
+    expect(placing.alarms).toMatchObject([{ what: 'two frames under one number', at: { sequence: at(1, 2) } }]);
+    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
+    expect(store.frames.place(epoch, at(1, 2))).toEqual({ party: b, n: 1 });
+    const again = placed((one) => put(one, { n: 1, met: { sequence: at(1, 2) } }));
+    expect(again.result).toBe('contradiction');
   });
 });
 

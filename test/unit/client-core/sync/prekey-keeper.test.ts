@@ -231,6 +231,57 @@ test('one-time keys are made when they are low, in one upload with what else is 
   expect(both[0]?.oneTimeKyberKeys).toHaveLength(100);
 });
 
+describe('one-time keys whose upload had no answer', () => {
+  const sentIds = (): number[] => puts.flatMap((put) => put.oneTimeKeys?.map(({ id }) => id) ?? []);
+
+  test.each(['in the process', 'after a crash'])('never leave again: others are made, %s', async (when) => {
+    oneTimeKeys = 0;
+    answer = () => (when === 'after a crash' ? 'never' : { ok: false, code: 'unreachable' });
+    await connect();
+    await pass(0.1);
+    if (when === 'after a crash') crash();
+    answer = () => ({ ok: true });
+    await connect();
+    expect(puts).toHaveLength(2);
+    expect(sentIds()).toHaveLength(200);
+    expect(new Set(sentIds()).size).toBe(200);
+    for (const id of sentIds()) expect(has('prekey', id)).toBe(true);
+  });
+
+  test('are no others where the server turns out to have them', async () => {
+    oneTimeKeys = 0;
+    answer = () => ({ ok: false, code: 'unreachable' });
+    await connect();
+    oneTimeKeys = 100;
+    for (let connection = 0; connection < 3; connection += 1) await connect();
+    expect(puts).toHaveLength(1);
+    // What is low later is another matter: it is made at once.
+    answer = () => ({ ok: true });
+    oneTimeKeys = 0;
+    await connect();
+    expect(puts).toHaveLength(2);
+  });
+
+  test('are followed by others after ever longer waits, over restarts too, and the repeated keys beside them at once', async () => {
+    oneTimeKeys = 0;
+    answer = () => ({ ok: false, code: 'unreachable' });
+    for (let connection = 0; connection < 50; connection += 1) {
+      await connect();
+      if (connection % 10 > 0) continue;
+      await keeper.stop();
+      crash();
+    }
+    expect(sentIds()).toHaveLength(200);
+    await pass(6.5);
+    expect(sentIds().length).toBeGreaterThan(600);
+    expect(sentIds().length).toBeLessThanOrEqual(1_300);
+    expect(new Set(sentIds()).size).toBe(sentIds().length);
+    answer = () => ({ ok: true });
+    await pass(1.5);
+    expect(new Set(pairs()).size).toBe(2);
+  });
+});
+
 test('a keeper that is stopped has no timer left', async () => {
   await connect();
   expect(runtime.timersSet).toBe(1);

@@ -49,7 +49,7 @@ beforeEach(() => {
   store.transaction(() => {
     conversation = store.conversations.ensureDirect(bob.account, 0).id;
     epoch = store.conversations.ensureEpoch(conversation, 1, handle).id;
-    party = store.frames.party(alice, 1);
+    party = store.parties.ensure(alice, 1);
   });
   context = { store, local: { address: alice }, clock: { now: () => nowMs } } as unknown as SyncContext;
   const isListed = (one: DeviceAddress): boolean =>

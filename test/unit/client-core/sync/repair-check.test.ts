@@ -78,4 +78,16 @@ describe('the place that an answer gives to a frame', () => {
     // It is another place as well, and the first one stands.
     expect(judge(told, { isAuthors: true, sequence: at(8, 2), stands }, NOW)).toBe('take');
   });
+
+  test('moves what stands back to a missing number that the newest era counts on from, at anyone’s word', () => {
+    const restored: EpochView = {
+      ...view,
+      eras: [...view.eras, { era: parseEra(9), predecessor: at(5, 4), held: [{ from: 1, to: 1 }], holes: [] }],
+    };
+    const claim = { isAuthors: false, sequence: at(5, 3), stands: at(8, 1) };
+    expect(judge(restored, claim, NOW)).toBe('take');
+    expect(judge(restored, { ...claim, sequence: at(5, 4) }, NOW)).toBe('leave');
+    // Without the newest era the later place stands, and the earlier is one more.
+    expect(judge(view, claim, NOW)).toBe('take');
+  });
 });

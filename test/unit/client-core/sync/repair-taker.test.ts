@@ -50,7 +50,7 @@ afterEach(() => store.close());
 /** Puts bob's frames into the history, as the relay brings them. */
 function hold(...places: readonly (readonly [n: number, at: Sequence])[]): void {
   store.transaction(() => {
-    const party = store.frames.party(bob, 1);
+    const party = store.parties.ensure(bob, 1);
     const placing = new Placing(store, NOW);
     for (const [n, sequence] of places) {
       const [hash, prev] = [
@@ -105,7 +105,7 @@ describe('an answer', () => {
     const run = [1, 2, 3];
     const frames = run.map((n) => item(n, at(2, n)));
     expect(take({ frames })).toEqual({ frames: true, alerts: [] });
-    const party = store.frames.party(bob, 1);
+    const party = store.parties.ensure(bob, 1);
     expect(run.map((n) => store.frames.frame(epoch, party, n)?.stands)).toEqual(run.map((n) => at(2, n)));
   });
 
@@ -120,7 +120,7 @@ describe('an answer', () => {
     const frames = [2, 3, 4].map((n) => item(n, at(1, n)));
     expect(take({ frames })).toEqual({ frames: true, alerts: [] });
     expect(store.coverage.holes(epoch)).toEqual([]);
-    const party = store.frames.party(bob, 1);
+    const party = store.parties.ensure(bob, 1);
     expect(store.frames.frame(epoch, party, 3)?.stands).toEqual(at(2, 2));
   });
 
@@ -151,7 +151,7 @@ describe('an answer', () => {
     hold([1, at(1, 3)]);
     expect(take({ frames: [own(1)] })).toEqual(nothing);
     store.transaction(() => {
-      const party = store.frames.party(alice, 1);
+      const party = store.parties.ensure(alice, 1);
       store.frames.insertFrame(epoch, party, 2, {
         hash: frameHash(frameOf(alice, 2)),
         ciphertextHash: null,

@@ -47,7 +47,7 @@ test('what stands in the history is what is told of, a frame that stands for ano
   store.transaction(() => {
     const { id } = store.conversations.ensureDirect(account, 0);
     const epoch = store.conversations.ensureEpoch(id, 1, parseHandle(Buffer.alloc(32, 7).toString('base64url'))).id;
-    const party = store.frames.party({ account, device: parseDeviceId(1) }, 1);
+    const party = store.parties.ensure({ account, device: parseDeviceId(1) }, 1);
     const stand = (n: number, number: number, other?: Uint8Array): void => {
       const stands = { era, number };
       store.frames.insertFrame(epoch, party, n, { hash: sha256(`${number}`), ciphertextHash: null, stands });
