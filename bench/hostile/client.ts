@@ -202,5 +202,5 @@ export async function attackClient({ cases, seed }: RowOptions): Promise<RowRepo
     for (const code of rejected) if (!isCode(code)) tally.found(`rejected with ${code}`);
     await world.close();
   }
-  return tally.report({ own: watch.end() });
+  return tally.report({ own: await watch.end() });
 }

@@ -122,7 +122,7 @@ export async function attackDecoders(options: RowOptions): Promise<RowReport> {
     target.decode(dice.pick(target.good));
     watch.alive();
   }
-  const own = watch.end();
+  const own = await watch.end();
   const siege = await besiegeWithBatches(tally, { ...options, cases: batches }, dice);
   return tally.report({ own, siege });
 }

@@ -254,7 +254,7 @@ function closeQuietly(db: Db): void {
 }
 
 /** H7: the device's file. Each case is a file, and what lies beside it, that is opened as it is. */
-export function attackDeviceFile({ cases, seed }: RowOptions): RowReport {
+export async function attackDeviceFile({ cases, seed }: RowOptions): Promise<RowReport> {
   const tally = new Tally('H7');
   const dice = createDice(seed);
   const watch = watchOwn(tally);
@@ -289,7 +289,7 @@ export function attackDeviceFile({ cases, seed }: RowOptions): RowReport {
         tally.found(`${told()}: ${String(error)}`);
       }
     }
-    return tally.report({ own: watch.end() });
+    return tally.report({ own: await watch.end() });
   } finally {
     remove();
   }

@@ -207,5 +207,5 @@ export async function attackKeys(options: RowOptions): Promise<RowReport> {
   };
 
   const siege = await besiege(tally, options, { attack, registers: true });
-  return tally.report({ siege, own: own.end() });
+  return tally.report({ siege, own: await own.end() });
 }
