@@ -1,5 +1,6 @@
 import type { Client, ConversationId, InboxMessage } from '@waxwing/client-core';
 import type { MessageId, Timers } from '@waxwing/protocol';
+import type { MessageRow } from '../../client-core/src/history/message-row.ts';
 import { reaches } from '../../client-core/src/sync/reach.ts';
 import { shown } from './checker.ts';
 import { Crashed, type SimulatedDevice } from './device.ts';
@@ -57,10 +58,12 @@ export function createReading(o: {
     }
   }
 
+  const unreadOf = (device: SimulatedDevice): MessageRow[] =>
+    people.flatMap((peer) => (peer === device ? [] : shown(device, peer).rows.filter(({ unread }) => unread)));
+
   function checkKept(device: SimulatedDevice): string[] {
-    const rows = people.flatMap((peer) => (peer === device ? [] : shown(device, peer).rows));
-    const unread = rows.filter((row) => row.unread && kept.get(device.name)?.has(row.messageId));
-    return unread.map(({ text }) => `${device.name} forgot that ${text} was read`);
+    const forgotten = unreadOf(device).filter(({ messageId }) => kept.get(device.name)?.has(messageId));
+    return forgotten.map(({ text }) => `${device.name} forgot that ${text} was read`);
   }
 
   function checkPair(author: SimulatedDevice, reader: SimulatedDevice, isAllHeard: boolean): string[] {
@@ -87,8 +90,11 @@ export function createReading(o: {
       for (const device of people) {
         lost.push(...checkKept(device));
         const { client } = device;
+        const here = new Set(unreadOf(device).map(({ messageId }) => messageId));
         for (const { id } of client?.conversations().getSnapshot().items ?? [])
           if (client) await look(device, client, id);
+        const left = unreadOf(device).filter(({ messageId }) => here.has(messageId));
+        lost.push(...left.map(({ text }) => `${device.name} looked at all, and ${text} is unread`));
       }
     },
     check({ isAllHeard }) {
