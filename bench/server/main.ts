@@ -69,6 +69,11 @@ const reports: RowReport[] = [];
 for (const name of positionals.length > 0 ? positionals : Object.keys(rows)) {
   const row = rows[name];
   if (!row) throw new Error(`no row ${name}: ${Object.keys(rows).join(', ')}`);
+  const lacking = row.lacks?.();
+  if (lacking !== undefined) {
+    process.stderr.write(`${name} is left out: ${lacking}\n`);
+    continue;
+  }
   const report = await measure(name, row);
   reports.push(report);
   process.stdout.write(`${JSON.stringify({ bench: 'server', ...report })}\n`);

@@ -7,6 +7,7 @@ import { temporaryFolder } from '../../test/support/cli.ts';
 import { quantile, stretch, warmUp, type Figures } from './measure.ts';
 import { delivered, settle, withPairs } from './online.ts';
 import type { Pair } from './pair.ts';
+import type { Kind } from './process.ts';
 
 const DELAY = 'waxwing_relay_event_loop_delay_seconds{quantile="0.99"}';
 const WARM_SECONDS = 2;
@@ -15,28 +16,32 @@ const WINDOW = 4;
 
 /**
  * Messages fall due at half of the highest rate, whether or not those before have arrived: how long each took from when
- * it was due, and how late the relay's event loop ran meanwhile. With `slowSyncMs`, each fsync and fdatasync of the
+ * it was due, and how late a relay's event loop ran meanwhile. With `slowSyncMs`, each fsync and fdatasync of the
  * server takes so much longer; `delayedCalls` says how many did.
  */
-export async function openLoop(o: { readonly seconds: number; readonly slowSyncMs?: number }): Promise<Figures> {
+export async function openLoop(
+  kind: Kind,
+  o: { readonly seconds: number; readonly profiles?: string; readonly slowSyncMs?: number },
+): Promise<Figures> {
   const slow = o.slowSyncMs === undefined ? undefined : slowSync(o.slowSyncMs);
   try {
-    return await withPairs('waxwing', { env: slow?.env ?? {} }, async (server, pairs) => {
+    return await withPairs(kind, { ...o, env: slow?.env ?? {} }, async (server, pairs) => {
       for (const pair of pairs) pair.keepInFlight(WINDOW);
       await warmUp(() => delivered(pairs));
       const most = await stretch(server, () => delivered(pairs), WARM_SECONDS);
       await settle(pairs);
       const perSecond = Math.floor((most.perSecond ?? 0) / 2);
       await open(pairs, perSecond, WARM_SECONDS);
-      await server.metric(DELAY);
+      // What it tells is of the time since it was asked before.
+      const loopMs = async (): Promise<number> => ((await server.metric(DELAY)) ?? NaN) * 1_000;
+      if (kind === 'waxwing') await loopMs();
       const calls = slow?.calls() ?? 0;
       const latencies = await open(pairs, perSecond, o.seconds);
-      const loopMs = ((await server.metric(DELAY)) ?? NaN) * 1_000;
       return {
         perSecond,
         p50Ms: quantile(latencies, 0.5),
         p99Ms: quantile(latencies, 0.99),
-        loopP99Ms: loopMs,
+        ...(kind === 'waxwing' && { loopP99Ms: await loopMs() }),
         ...(slow && { delayedCalls: slow.calls() - calls }),
       };
     });

@@ -1,8 +1,9 @@
+import { hasDisks } from '../power-disk.ts';
 import { conversation } from './conversation.ts';
 import { fanOut } from './fan-out.ts';
 import { idleConnections } from './idle.ts';
 import { median, type Figures } from './measure.ts';
-import { drainMailbox, offlineStore } from './offline.ts';
+import { drainMailbox, offlinePowerCut, offlineStore } from './offline.ts';
 import { onlinePairs } from './online.ts';
 import { openLoop } from './open-loop.ts';
 
@@ -19,6 +20,8 @@ export type Floor = {
 
 export type Row = {
   readonly title: string;
+  /** Why this machine cannot run it, if so. */
+  readonly lacks?: () => string | undefined;
   /** A run of the baseline beside each; a row without one is absolute. */
   readonly bare?: (o: RunOptions) => Promise<Figures>;
   readonly waxwing: (o: RunOptions) => Promise<Figures>;
@@ -78,6 +81,12 @@ export const rows: Readonly<Record<string, Row>> = {
       { name: 'lost', value: w('lost'), most: 0 },
     ],
   },
+  'power-cut': {
+    title: 'the same on a disk whose power goes with the kill: what was not synced is lost',
+    lacks: () => (hasDisks() ? undefined : 'no root, or no loop devices: no disk of its own'),
+    waxwing: offlinePowerCut,
+    floors: (w) => [{ name: 'lost', value: w('lost'), most: 0 }],
+  },
   mailbox: {
     title: 'one mailbox of 10,000 envelopes, drained; bare: window 16',
     bare: pairs(16).bare,
@@ -100,8 +109,9 @@ export const rows: Readonly<Record<string, Row>> = {
     floors: () => [],
   },
   'open-loop': {
-    title: 'open loop at half the highest rate',
-    waxwing: (o) => openLoop(o),
+    title: 'open loop at half the highest rate of each',
+    bare: (o) => openLoop('bare', o),
+    waxwing: (o) => openLoop('waxwing', o),
     floors: (w) => [
       { name: 'p99, ms', value: w('p99Ms'), most: 20 },
       { name: 'event-loop delay p99, ms', value: w('loopP99Ms'), most: 20 },
@@ -109,7 +119,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   'slow-sync': {
     title: 'open loop at half the highest rate, each fsync and fdatasync 10 ms slower',
-    waxwing: (o) => openLoop({ ...o, slowSyncMs: 10 }),
+    waxwing: (o) => openLoop('waxwing', { ...o, slowSyncMs: 10 }),
     floors: (w) => [{ name: 'event-loop delay p99, ms', value: w('loopP99Ms'), most: 20 }],
   },
 };

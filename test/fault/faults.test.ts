@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { proveFault } from '../../bench/faults/faults.ts';
-import { hasDisks } from '../../bench/faults/power.ts';
+import { hasDisks } from '../../bench/power-disk.ts';
 import { reported } from '../../bench/faults/report.ts';
 import { endProcesses } from '../support/processes.ts';
 
