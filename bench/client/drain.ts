@@ -13,7 +13,7 @@ export type Waiting = { readonly device: RestingDevice; readonly mail: readonly 
 
 /** `count` messages for one device from so many people, each of whom it knows and has answered. */
 export async function prepareMail(people: People, count: number, peers: number): Promise<Waiting> {
-  const { device, senders } = await people.acquaint(`reader of ${peers}`, peers);
+  const { device, senders } = await people.acquaint(peers);
   const mail: Deliver[] = [];
   const recording = await people.reopen(device.path, createRecordingDial(mail));
   await recording.connect();

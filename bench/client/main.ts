@@ -1,18 +1,24 @@
 /**
- * `npm run bench:client [-- MESSAGES RUNS PEERS…]`: how fast a device takes its mailbox in, from the connection to the end of
+ * `npm run bench:client [-- --into N MESSAGES RUNS PEERS…]`: how fast a device takes its mailbox in, from the connection to the end of
  * the mailbox, all of it durable, beside bare libsignal that decrypts as many of the same size from serialised records in
- * memory, in turns; then how fast it sends, a hundred in flight over ten conversations, until the relay has them, beside
+ * memory, in turns; the same into a file that holds N messages already (1,000,000; 0: not); then how fast it sends, a hundred in flight over ten conversations, until the relay has them, beside
  * bare libsignal that encrypts as many. The relay is one that costs next to nothing. Prints a line for each number of peers
- * (1 and 50) and one for the sends, with medians over the runs (5) in microseconds a message; `ratio` is that of the
+ * (1 and 50), one for the large file and one for the sends, with medians over the runs (5) in microseconds a message; `ratio` is that of the
  * medians, `ratios` its range; `cpuRatio` that of the processor time, which says more on a busy machine.
  */
+import { parseArgs } from 'node:util';
 import { decodeEnvelope } from '@waxwing/protocol';
 import { decryptBare, drain, prepareMail } from './drain.ts';
 import { People } from './people.ts';
 import { encryptBare, prepareSends, send } from './sends.ts';
 import type { Took } from './timed.ts';
 
-const [messages = 10_000, runs = 5, ...given] = process.argv.slice(2).map(Number);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { into: { type: 'string', default: '1000000' } },
+});
+const into = Number(values.into);
+const [messages = 10_000, runs = 5, ...given] = positionals.map(Number);
 /** What a session message adds to a plaintext of this size. */
 const OVERHEAD_BYTES = 106;
 
@@ -55,16 +61,21 @@ async function compare(
 
 const people = await People.meet();
 let ciphertextBytes = 0;
-for (const peers of given.length > 0 ? given : [1, 50]) {
+
+async function compareDrains(peers: number, history: number): Promise<void> {
   const waiting = await prepareMail(people, messages, peers);
+  if (history > 0) people.fill(waiting.device, history);
   const last = waiting.mail.at(-1);
   ciphertextBytes = last ? decodeEnvelope(last.envelope).ciphertext.length : 0;
   await compare(
-    { bench: 'drain', peers, ciphertextBytes },
+    { bench: 'drain', peers, ...(history > 0 && { into: history }), ciphertextBytes },
     () => decryptBare(messages, peers, ciphertextBytes - OVERHEAD_BYTES),
     () => drain(people, waiting),
   );
 }
+
+for (const peers of given.length > 0 ? given : [1, 50]) await compareDrains(peers, 0);
+if (into > 0) await compareDrains(1, into);
 const writer = await prepareSends(people);
 await compare(
   { bench: 'sends', peers: writer.peers.length, ciphertextBytes },

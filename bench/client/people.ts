@@ -6,6 +6,8 @@ import { createClient, openClient, systemRuntime as clientRuntime, type Client, 
 import { decodeDownBatch, encodeUpBatch, systemRuntime as runtime, type Deliver } from '@waxwing/protocol';
 import { createLogger } from '@waxwing/relay';
 import { createMemoryStorage } from '@waxwing/storage';
+import { openStore } from '../../client-core/src/history/store.ts';
+import { fillHistory } from '../history/fill.ts';
 
 const KEY = new Uint8Array(32).fill(7);
 const plenty = { burst: 1_000_000, refillMs: 1 };
@@ -17,6 +19,7 @@ export type RestingDevice = { readonly account: Client['account']; readonly path
 export class People {
   readonly #folder = mkdtempSync(join(tmpdir(), 'waxwing-bench-'));
   readonly #server: RunningServer;
+  #devices = 0;
   #copies = 0;
 
   private constructor(server: RunningServer) {
@@ -39,19 +42,20 @@ export class People {
     return new People(server);
   }
 
-  async create(name: string): Promise<{ readonly client: Client; readonly path: string }> {
-    const path = join(this.#folder, `${name}.db`);
+  async create(): Promise<{ readonly client: Client; readonly path: string }> {
+    this.#devices += 1;
+    const path = join(this.#folder, `${this.#devices}.db`);
     return { client: await createClient({ server: this.#server.url, store: { path, key: KEY } }), path };
   }
 
   /** A device that knows so many people, each of whom it has heard and answered, and their clients, connected. */
-  async acquaint(name: string, peers: number): Promise<{ device: RestingDevice; senders: Client[] }> {
-    const { client, path } = await this.create(name);
+  async acquaint(peers: number): Promise<{ device: RestingDevice; senders: Client[] }> {
+    const { client, path } = await this.create();
     const { account } = client;
     await client.connect();
     const senders: Client[] = [];
     for (let index = 0; index < peers; index += 1) {
-      const peer = await this.create(`${index} of ${name}`);
+      const peer = await this.create();
       await peer.client.connect();
       await (await (await peer.client.direct(account)).send({ text: 'hello' })).reached('delivered');
       await (await (await client.direct(peer.client.account)).send({ text: 'hello' })).reached('delivered');
@@ -71,6 +75,13 @@ export class People {
 
   reopen(path: string, dial?: Dial): Promise<Client> {
     return openClient({ store: { path, key: KEY }, ...(dial && { runtime: { dial } }) });
+  }
+
+  /** Puts so many messages of other conversations into a resting device's file. */
+  fill({ path }: RestingDevice, messages: number): void {
+    const store = openStore(path, KEY, { create: false });
+    fillHistory(store, messages);
+    store.close();
   }
 
   forget({ path }: { readonly path: string }): void {

@@ -10,7 +10,7 @@ const IN_FLIGHT = 100;
 
 /** A device at rest that has ten conversations, and with whom. */
 export async function prepareSends(people: People) {
-  const { device, senders } = await people.acquaint('writer to ten', CONVERSATIONS);
+  const { device, senders } = await people.acquaint(CONVERSATIONS);
   await Promise.all(senders.map((client) => client.close()));
   return { device, peers: senders.map(({ account }) => account) };
 }
