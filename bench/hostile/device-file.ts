@@ -131,7 +131,10 @@ const makes: readonly Make[] = [
   },
   (samples, dice) => {
     const sample = pickSound(samples, dice);
-    const bytes = dice.oneIn(2) ? dice.int(sample.main.length) : dice.int(pagesOf(sample.main)) * PAGE;
+    // Something is left: a file of nothing is a case of its own.
+    const bytes = dice.oneIn(2)
+      ? 1 + dice.int(sample.main.length - 1)
+      : (1 + dice.int(pagesOf(sample.main) - 1)) * PAGE;
     return mainTouched('cut', sample, sample.main.subarray(0, bytes));
   },
   ({ unclean }, dice) => {

@@ -373,14 +373,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${client}/sync/placing.ts`,
     find: 'this.#restand(epoch, before);',
     put: 'void before;',
-    test: { file: 'test/unit/client-core/sync/placing.test.ts', name: 'moves a message back' },
+    test: { file: 'test/unit/client-core/sync/standing.test.ts', name: 'moves back' },
   },
   {
     name: 'a message that is given again keeps its number from the next one',
     file: `${client}/sync/placing.ts`,
     find: 'return !stands || compareSequences(stands, sequence) === 0;',
     put: 'return !stands || compareSequences(stands, sequence) <= 9;',
-    test: { file: 'test/unit/client-core/sync/placing.test.ts', name: 'given again' },
+    test: { file: 'test/unit/client-core/sync/standing.test.ts', name: 'taken by what is new' },
   },
   {
     name: 'an era that has not come ends a conversation',

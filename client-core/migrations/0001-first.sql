@@ -198,8 +198,9 @@ CREATE TABLE renewal (
   PRIMARY KEY (account, device)
 ) STRICT, WITHOUT ROWID;
 
--- Which frame stands at a sequence. A frame may stand at two. other_hash: of an attempt under this n that is not the one
--- kept in frame.
+-- Which frame was given a sequence. A frame may have several, and stands at one. other_hash: of an attempt under this n that
+-- is not the one kept in frame. again: 0 for the first place of a frame, 1 for another in another era, 2 for one in an era
+-- where it had one.
 CREATE TABLE place (
   epoch INTEGER NOT NULL REFERENCES epoch,
   era INTEGER NOT NULL,
@@ -207,9 +208,11 @@ CREATE TABLE place (
   party INTEGER NOT NULL,
   n INTEGER NOT NULL,
   other_hash BLOB,
+  again INTEGER NOT NULL,
   PRIMARY KEY (epoch, era, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX place_by_frame ON place (epoch, party, era, n);
+CREATE INDEX place_again ON place (epoch, party, n) WHERE again > 0;
 
 -- What others said that they had seen, over numbers that are not all held here.
 CREATE TABLE seen_claim (

@@ -162,6 +162,7 @@ export const limits = {
   requestTimeoutMs: 20 * SECOND,
   seenMaxNumbers: 256,
   seenClaimsKept: 16,
+  placesAgainPerEpoch: 1_024,
   alertsPerConversation: 256,
   alertRestMs: DAY,
   headsAskedEveryMs: MINUTE,

@@ -138,7 +138,10 @@ export class FrameStore {
     );
   }
 
-  /** The numbers in an era of a device's frame n, of the nearest lower n that has one, and of the nearest higher. */
+  /**
+   * The numbers in an era of a device's frame n, of the nearest lower n that has one, and of the nearest higher; of each the
+   * first that it was given there.
+   */
   aroundN(
     epoch: number,
     party: number,
@@ -147,7 +150,7 @@ export class FrameStore {
   ): { below: number | undefined; same: number | undefined; above: number | undefined } {
     const find = (condition: string): number | undefined => {
       const row = this.#db.get(
-        `SELECT number FROM place WHERE epoch = ? AND party = ? AND era = ? AND ${condition} LIMIT 1`,
+        `SELECT number FROM place WHERE epoch = ? AND party = ? AND era = ? AND again < 2 AND ${condition} LIMIT 1`,
         epoch,
         party,
         era,
@@ -230,16 +233,27 @@ export class FrameStore {
     return row && { party: integer(row, 'party'), n: integer(row, 'n') };
   }
 
-  /** `otherHash`: of what stands there, where it is another attempt than the frame that is kept under this n. */
-  insertPlace(epoch: number, sequence: Sequence, party: number, n: number, otherHash?: Uint8Array): void {
+  /**
+   * `again`: the frame has a place already. `otherHash`: of what stands there, where it is another attempt than the frame that
+   * is kept under this n.
+   */
+  insertPlace(
+    epoch: number,
+    sequence: Sequence,
+    party: number,
+    n: number,
+    o: { readonly again?: boolean; readonly otherHash?: Uint8Array } = {},
+  ): void {
+    const isTwice = o.again && this.placesOf(epoch, party, n, [sequence.era]).length > 0;
     this.#db.run(
-      'INSERT INTO place (epoch, era, number, party, n, other_hash) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO place (epoch, era, number, party, n, other_hash, again) VALUES (?, ?, ?, ?, ?, ?, ?)',
       epoch,
       sequence.era,
       sequence.number,
       party,
       n,
-      otherHash ?? null,
+      o.otherHash ?? null,
+      isTwice ? 2 : o.again ? 1 : 0,
     );
     const last = this.#lastPlaces.get(epoch);
     if (last && compareSequences(sequence, last) > 0) this.#lastPlaces.set(epoch, sequence);
@@ -276,17 +290,16 @@ export class FrameStore {
     return { ...(before && { before }), ...(after && { after }) };
   }
 
-  /** The frames with a place in an era above this one and another elsewhere. Costs what has a place there. */
-  repeatedAbove(epoch: number, era: EraNumber): { party: number; n: number }[] {
-    const rows = this.#db.all(
-      `SELECT DISTINCT party, n FROM place WHERE epoch = ? AND era > ? AND EXISTS
-         (SELECT 1 FROM era JOIN place AS other ON other.epoch = era.epoch AND other.party = place.party
-            AND other.era = era.era AND other.n = place.n AND (other.era, other.number) <> (place.era, place.number)
-          WHERE era.epoch = place.epoch)`,
-      epoch,
-      era,
-    );
+  /** The frames that were given a place again. */
+  repeated(epoch: number): { party: number; n: number }[] {
+    const rows = this.#db.all('SELECT DISTINCT party, n FROM place WHERE epoch = ? AND again > 0', epoch);
     return rows.map((row) => ({ party: integer(row, 'party'), n: integer(row, 'n') }));
+  }
+
+  /** How many places were given to frames that had one. */
+  placesAgain(epoch: number): number {
+    const row = this.#db.get('SELECT count(*) AS count FROM place WHERE epoch = ? AND again > 0', epoch);
+    return row ? integer(row, 'count') : 0;
   }
 
   /** Takes a frame from a place that is not the one where it stands. */

@@ -1,4 +1,4 @@
-import { compareSequences, parseEra, sameBytes, type Sequence } from '@waxwing/protocol';
+import { compareSequences, limits, sameBytes, type Sequence } from '@waxwing/protocol';
 import type { ChainHoleRow, HoleReason } from '../history/coverage.ts';
 import type { NewMessage } from '../history/message-row.ts';
 import type { Store } from '../history/store.ts';
@@ -96,12 +96,19 @@ export class Placing {
     const { view, arrival } = hold(before, met);
     this.#set(epoch, view);
     if (taken) return 'repeat';
+    const again = known !== undefined && known.stands !== null;
+    if (again && frames.placesAgain(epoch) >= limits.placesAgainPerEpoch) {
+      const at = { epoch, sequence: met.sequence };
+      this.alarm({ ...this.#store.parties.address(party), what: 'too much was given again', at });
+      this.#release(epoch);
+      return 'repeat';
+    }
     if (there) this.#yield(epoch, met.sequence, there.party);
     this.witness.takesPlace(frame);
-    frames.insertPlace(epoch, met.sequence, party, n, isOther ? frame.hash : undefined);
+    frames.insertPlace(epoch, met.sequence, party, n, { again, ...(isOther && { otherHash: frame.hash }) });
     if (known?.stands) {
       if (isOther) frames.addReplaces(epoch, party, n, self);
-      else this.#stand(frame, known.stands);
+      else this.#stand(frame, known.stands, [met.sequence]);
       this.#release(epoch);
       return 'repeat';
     }
@@ -239,11 +246,14 @@ export class Placing {
   }
 
   /** A frame at several sequences: it and its message stand at the one that stands everywhere. */
-  #stand({ epoch, party, n }: Pick<PlacedFrame, 'epoch' | 'party' | 'n'>, stood: Sequence): void {
+  #stand(
+    { epoch, party, n }: Pick<PlacedFrame, 'epoch' | 'party' | 'n'>,
+    stood: Sequence,
+    others: readonly Sequence[],
+  ): void {
     const { messages, frames } = this.#store;
     const view = this.view(epoch);
-    const places = frames.placesOf(epoch, party, n, erasOf(view)).filter(({ isOther }) => !isOther);
-    const stands = places.reduce<Sequence>((one, next) => standing(view, one, next), stood);
+    const stands = others.reduce((one, next) => standing(view, one, next), stood);
     if (compareSequences(stands, stood) === 0) return;
     frames.setStands(epoch, party, n, stands);
     const message = messages.byPlace(epoch, stood);
@@ -253,14 +263,15 @@ export class Placing {
   /** Where frames with several places stand follows from what eras count on from: once that is told, it may be another. */
   #restand(epoch: number, before: EpochView): void {
     const { frames } = this.#store;
-    const told = this.view(epoch).eras.flatMap(({ era, predecessor }) => {
-      const isNew = predecessor && !before.eras.find((row) => row.era === era)?.predecessor;
-      return isNew ? [predecessor.era] : [];
+    const view = this.view(epoch);
+    const isTold = view.eras.some(({ era, predecessor }) => {
+      return predecessor && !before.eras.find((row) => row.era === era)?.predecessor;
     });
-    if (told.length === 0) return;
-    for (const { party, n } of frames.repeatedAbove(epoch, parseEra(Math.min(...told)))) {
+    if (!isTold) return;
+    for (const { party, n } of frames.repeated(epoch)) {
       const stands = frames.frame(epoch, party, n)?.stands;
-      if (stands) this.#stand({ epoch, party, n }, stands);
+      const places = frames.placesOf(epoch, party, n, erasOf(view)).filter(({ isOther }) => !isOther);
+      if (stands) this.#stand({ epoch, party, n }, stands, places);
     }
     this.#release(epoch);
   }

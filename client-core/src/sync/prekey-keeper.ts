@@ -1,5 +1,6 @@
 import { errorRow, isErrorCode, limits, type PrekeysJson } from '@waxwing/protocol';
 import type { KeyserverClient } from '../transport/keyserver-client.ts';
+import type { CryptoChange } from '../session/crypto.ts';
 import type { SyncContext } from './context.ts';
 import { tellFull } from './told.ts';
 
@@ -86,7 +87,9 @@ export class PrekeyKeeper {
     const room = limits.oneTimeKeysPerDevice - Math.max(oneTimeKeys, oneTimeKyberKeys);
     if (unheard && !isLow) await work.run(() => () => store.prekeys.setUpload(undefined));
     const mustWait = isLow && unheard !== undefined && isResting(unheard, clock.now());
-    const made = await this.#make(isLow && !mustWait ? Math.min(limits.oneTimeKeysPerUpload, room) : 0);
+    const count = isLow && !mustWait ? Math.min(limits.oneTimeKeysPerUpload, room) : 0;
+    // More than there may be is what a keyserver says that is none.
+    const made = await this.#make(Math.max(0, count));
     if (made !== undefined && !(await this.#publish(made))) return false;
     return !mustWait;
   }
@@ -112,12 +115,22 @@ export class PrekeyKeeper {
       return true;
     }
     if (sent.code !== 'key_conflict') events.emit({ type: 'serverRefused', code: sent.code, what: 'prekeys' });
-    if (!isErrorCode(sent.code) || errorRow(sent.code).retry !== 'never') return false;
-    await work.run(() => () => {
-      store.prekeys.setUpload(left);
-      if (pair !== undefined) store.prekeys.refused(pair, clock.now());
+    const isFinal = isErrorCode(sent.code) && errorRow(sent.code).retry === 'never';
+    if (!isFinal && !isUntaken(sent.code)) return false;
+    const gone: CryptoChange[] = [
+      ...(keys.oneTimeKeys ?? []).map(({ id }) => ({ kind: 'prekey' as const, key: String(id) })),
+      ...(keys.oneTimeKyberKeys ?? []).map(({ id }) => ({ kind: 'kyber_prekey' as const, key: String(id) })),
+    ];
+    await work.run((overlay) => {
+      // Nobody can name one-time keys that were not taken.
+      overlay.stage(gone);
+      return () => {
+        if (isFinal) store.prekeys.setUpload(left);
+        else if (keys.oneTimeKeys) store.prekeys.setUpload(toBytes(untried(this.#kept())));
+        if (isFinal && pair !== undefined) store.prekeys.refused(pair, clock.now());
+      };
     });
-    return true;
+    return isFinal;
   }
 
   /** Makes what is due, so many one-time keys of each kind among it; undefined where nothing is. */
@@ -143,6 +156,17 @@ export class PrekeyKeeper {
       };
     });
   }
+}
+
+/** Whether an answer says that nothing was stored. */
+function isUntaken(code: string): boolean {
+  return isErrorCode(code) && code !== 'internal';
+}
+
+/** What is kept where the last try of one-time keys was none. */
+function untried({ repeated, unheard }: Kept): Kept {
+  const tries = (unheard?.tries ?? 0) - 1;
+  return { ...(repeated && { repeated }), ...(unheard && tries > 0 && { unheard: { ...unheard, tries } }) };
 }
 
 /** Whether it is too early for others after uploads that had no answer. A clock that was set back makes it no longer. */

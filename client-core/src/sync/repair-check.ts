@@ -1,6 +1,6 @@
 import { compareSequences, limits, type EraNumber, type Frame, type Sequence } from '@waxwing/protocol';
 import { contains } from './ranges.ts';
-import { gaps, standing, type EpochView } from './sequencer.ts';
+import { gaps, know, standing, type EpochView } from './sequencer.ts';
 
 /** What of a repaired frame is not what the answer says of it, or undefined. */
 export function misnamed(
@@ -43,7 +43,7 @@ export function judge(view: EpochView, claim: Claim, nowMs: number): 'take' | 'l
     if (stands.era === sequence.era) return 'contradiction';
     // What stands is moved only to where something is missing: to a later place by its author alone, who was told of it where
     // the relay had forgotten this one; back to an earlier one by all, as the newest era itself says that it counts on there.
-    const moves = compareSequences(standing(view, stands, sequence), stands) !== 0;
+    const moves = compareSequences(standing(know(view, { sequence }), stands, sequence), stands) !== 0;
     const mayMove = claim.isAuthors || isOrdered(sequence, stands);
     if (moves && !(mayMove && isMissing(view, sequence))) return 'leave';
   }

@@ -118,9 +118,10 @@ export class RepairTaker {
     if (before && frame.place && !isNamed(frame.place.prev, before)) return { refused: 'prev' };
     if (fixed && !isNamed(fixed, { hash, replaces })) return { refused: 'prev' };
 
-    const taken = store.frames.place(epoch.id, item.sequence);
-    if (taken)
-      return taken.party === party && taken.n === item.n ? 'left' : { refused: 'another frame at this number' };
+    const met = { sequence: item.sequence };
+    const there = store.frames.place(epoch.id, item.sequence);
+    if (there?.party === party && there.n === item.n) return 'left';
+    if (placing.isTaken({ epoch: epoch.id, party, n: item.n, met })) return { refused: 'another frame at this number' };
     const chained = store.coverage
       .chainHoles(epoch.id)
       .find((hole) => hole.party === party && hole.fromN <= item.n && item.n <= hole.toN);
@@ -140,7 +141,6 @@ export class RepairTaker {
 
     const isOwn = frame.sender.account === local.address.account;
     const message = toMessage(frame, item, epoch.conversation, epoch.id, party);
-    const met = { sequence: item.sequence };
     const claims = isOwn ? undefined : frame.place;
     const placed = { epoch: epoch.id, party, n: item.n, hash, ciphertextHash: null, met, ...(claims && { claims }) };
     placing.place({ ...placed, ...(message && { message: { ...message, own: isOwn } }) });

@@ -1,94 +1,17 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  frameKinds,
-  parseAccountId,
-  parseDeviceId,
-  parseEra,
-  parseHandle,
-  parseMessageId,
-  sha256,
-  type Sequence,
-} from '@waxwing/protocol';
+import { frameKinds, parseEra, parseMessageId, sha256 } from '@waxwing/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
-import { Placing, type Placed } from '../../../../client-core/src/sync/placing.ts';
-import { gaps, type Met } from '../../../../client-core/src/sync/sequencer.ts';
+import { gaps } from '../../../../client-core/src/sync/sequencer.ts';
+import { at, hashOf, PlacedHistory } from './placed-history.ts';
 
-let store: Store;
-let begun = 0;
-let conversation: number;
-let epoch: number;
-let parties: number[];
-
+let history: PlacedHistory;
 beforeEach(() => {
-  const path = join(mkdtempSync(join(tmpdir(), 'waxwing-placing-')), 'device.db');
-  store = openStore(path, new Uint8Array(32).fill(1), { create: true });
-  begin();
+  history = new PlacedHistory();
 });
-afterEach(() => store.close());
+afterEach(() => history.store.close());
 
-/** A conversation with nothing in it. */
-function begin(): void {
-  begun += 1;
-  const account = parseAccountId(`00000000-0000-4000-8000-${begun.toString().padStart(12, '0')}`);
-  store.transaction(() => {
-    conversation = store.conversations.ensureDirect(account, 0).id;
-    const handle = parseHandle(Buffer.from(sha256(account)).toString('base64url'));
-    epoch = store.conversations.ensureEpoch(conversation, 2, handle).id;
-    parties = [1, 2].map((device) => store.parties.ensure({ account, device: parseDeviceId(device) }, 1));
-  });
-}
-
-const at = (era: number, number: number): Sequence => ({ era: parseEra(era), number });
-const hashOf = (party: number, n: number, variant = ''): Uint8Array => sha256(`${party}/${n}/${variant}`);
-
-/** One transaction over a placing. */
-function placed<T>(work: (placing: Placing) => T): { result: T; placing: Placing } {
-  return store.transaction(() => {
-    const placing = new Placing(store, 1_000);
-    const result = work(placing);
-    placing.finish();
-    return { result, placing };
-  });
-}
-
-function put(placing: Placing, o: { n: number; met: Met; party?: number; variant?: string; own?: boolean }): Placed {
-  const party = parties[o.party ?? 0] ?? 0;
-  const id = (party * 1_000 + o.n).toString(16).padStart(12, '0');
-  return placing.place({
-    epoch,
-    party,
-    n: o.n,
-    hash: hashOf(party, o.n, o.variant),
-    ciphertextHash: sha256(`cipher ${party}/${o.n}`),
-    met: o.met,
-    message: {
-      conversation,
-      messageId: parseMessageId(`01890000-0000-7000-8000-${id}`),
-      party,
-      own: o.own ?? false,
-      epoch,
-      sequence: o.met.sequence,
-      n: o.n,
-      kind: frameKinds.content,
-      text: `${party}:${o.n}`,
-      replyTo: null,
-      serverTimeMs: 1_000,
-      sentAtMs: 0,
-    },
-  });
-}
-
-const texts = (): (string | null)[] =>
-  store.messages
-    .pageBefore(conversation, undefined, 1_000)
-    .reverse()
-    .map(({ text }) => text);
-
-const chainHoles = () => store.coverage.chainHoles(epoch).map(({ fromN, toN, reason }) => [fromN, toN, reason]);
+const chainHoles = () =>
+  history.store.coverage.chainHoles(history.epoch).map(({ fromN, toN, reason }) => [fromN, toN, reason]);
 
 describe('placing', () => {
   test('writes back a view that reads as it was, whatever was held, shown and named', () => {
@@ -101,22 +24,29 @@ describe('placing', () => {
     fc.assert(
       fc.property(fc.array(fc.array(step, { maxLength: 6 }), { maxLength: 8 }), (batches) => {
         let n = 0;
-        begin();
+        history.begin();
         for (const batch of batches) {
-          const { placing } = placed((one) => {
+          const { placing } = history.placed((one) => {
             for (const { what, era, number, reason } of batch) {
               const met = { sequence: at(era, number) };
               if (what === 'hold') {
                 n += 1;
-                one.place({ epoch, party: parties[0] ?? 0, n, hash: hashOf(1, n), ciphertextHash: null, met });
-              } else if (what === 'know') one.know(epoch, met);
-              else if (what === 'hole') one.hole(epoch, met, 'undecryptable');
-              else one.give(epoch, gaps(one.view(epoch)).slice(0, 1), reason);
+                one.place({
+                  epoch: history.epoch,
+                  party: history.parties[0] ?? 0,
+                  n,
+                  hash: hashOf(1, n),
+                  ciphertextHash: null,
+                  met,
+                });
+              } else if (what === 'know') one.know(history.epoch, met);
+              else if (what === 'hole') one.hole(history.epoch, met, 'undecryptable');
+              else one.give(history.epoch, gaps(one.view(history.epoch)).slice(0, 1), reason);
             }
           });
-          expect(store.coverage.view(epoch)).toEqual(placing.view(epoch));
-          for (const { era, from, to } of store.coverage.holes(epoch)) {
-            const row = placing.view(epoch).eras.find((other) => other.era === era);
+          expect(history.store.coverage.view(history.epoch)).toEqual(placing.view(history.epoch));
+          for (const { era, from, to } of history.store.coverage.holes(history.epoch)) {
+            const row = placing.view(history.epoch).eras.find((other) => other.era === era);
             expect(row?.holes.some((hole) => hole.from <= from && to <= hole.to)).toBe(true);
           }
         }
@@ -128,15 +58,17 @@ describe('placing', () => {
   test('shows messages in order as soon as nothing before them is missing, each once', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([2, 3, 4, 5, 6, 7], { minLength: 6 }), (order) => {
-        begin();
-        placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
+        history.begin();
+        history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
         const held = new Set([1]);
         for (const number of order) {
-          placed((one) => put(one, { n: number, met: { sequence: at(1, number) } }));
+          history.placed((one) => history.put(one, { n: number, met: { sequence: at(1, number) } }));
           held.add(number);
           let run = 0;
           while (held.has(run + 1)) run += 1;
-          expect(texts()).toEqual(Array.from({ length: run }, (_, index) => `${parties[0] ?? 0}:${index + 1}`));
+          expect(history.texts()).toEqual(
+            Array.from({ length: run }, (_, index) => `${history.parties[0] ?? 0}:${index + 1}`),
+          );
         }
       }),
       { numRuns: 25 },
@@ -144,86 +76,33 @@ describe('placing', () => {
   });
 
   test('takes the same frame at the same place again as a repeat that changes nothing', () => {
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-    const { result, placing } = placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    const { result, placing } = history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
     expect(result).toBe('repeat');
     expect(placing.released).toBe(false);
-    expect(texts()).toHaveLength(1);
+    expect(history.texts()).toHaveLength(1);
   });
 
   test('refuses another frame at a place, and another frame under an n', () => {
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-    const { result } = placed((one) => [
-      put(one, { n: 2, met: { sequence: at(1, 1) } }),
-      put(one, { n: 1, party: 1, met: { sequence: at(1, 1) } }),
-      put(one, { n: 1, met: { sequence: at(1, 2) }, variant: 'forged' }),
+    history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    const { result } = history.placed((one) => [
+      history.put(one, { n: 2, met: { sequence: at(1, 1) } }),
+      history.put(one, { n: 1, party: 1, met: { sequence: at(1, 1) } }),
+      history.put(one, { n: 1, met: { sequence: at(1, 2) }, variant: 'forged' }),
     ]);
     expect(result).toEqual(['contradiction', 'contradiction', 'contradiction']);
-    expect(texts()).toHaveLength(1);
-    expect(store.coverage.view(epoch).eras[0]?.held).toEqual([{ from: 1, to: 1 }]);
-  });
-
-  test('moves a message to a later place where the relay forgot the earlier, and leaves it where it did not', () => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } });
-    });
-    const forgot = placed((one) => put(one, { n: 1, met: { sequence: at(5, 1) } }));
-    expect(forgot.result).toBe('repeat');
-    const [a, b] = parties;
-    expect(texts()).toEqual([`${b ?? 0}:1`, `${a ?? 0}:1`]);
-    placed((one) => put(one, { n: 1, party: 1, met: { sequence: at(5, 2) } }));
-    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
-    const known = placed((one) => put(one, { n: 1, met: { sequence: at(9, 1), predecessor: at(5, 2) } }));
-    expect(known.result).toBe('repeat');
-    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
-  });
-
-  test('moves a message back when a newer era counts on from the earlier place alone, and waits there for what is missing', () => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } });
-    });
-    placed((one) => put(one, { n: 1, met: { sequence: at(5, 1) } }));
-    const [a, b] = parties;
-    expect(texts()).toEqual([`${b ?? 0}:1`, `${a ?? 0}:1`]);
-    placed((one) => put(one, { n: 2, met: { sequence: at(9, 1), predecessor: at(1, 2) } }));
-    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`, `${a ?? 0}:2`]);
-    expect(store.frames.frame(epoch, a ?? 0, 1)?.stands).toEqual(at(1, 1));
-  });
-
-  test('moves a message back also when the era of its later place says late what it counts on from', () => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } });
-    });
-    placed((one) => put(one, { n: 1, met: { sequence: at(5, 1) } }));
-    placed((one) => one.know(epoch, { sequence: at(5, 1), predecessor: at(1, 2) }));
-    const [a, b] = parties;
-    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
-  });
-
-  test('gives a place where what came before was given again to what is new there, with an alarm', () => {
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 2) } }));
-    const { result, placing } = placed((one) => put(one, { n: 1, party: 1, met: { sequence: at(1, 2) } }));
-    const [a, b] = parties;
-    expect(result).toBe('placed');
-    expect(placing.alarms).toMatchObject([{ what: 'two frames under one number', at: { sequence: at(1, 2) } }]);
-    expect(texts()).toEqual([`${a ?? 0}:1`, `${b ?? 0}:1`]);
-    expect(store.frames.place(epoch, at(1, 2))).toEqual({ party: b, n: 1 });
-    const again = placed((one) => put(one, { n: 1, met: { sequence: at(1, 2) } }));
-    expect(again.result).toBe('contradiction');
+    expect(history.texts()).toHaveLength(1);
+    expect(history.store.coverage.view(history.epoch).eras[0]?.held).toEqual([{ from: 1, to: 1 }]);
   });
 });
 
 test('of claims that come together each is compared', () => {
-  placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
+  history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
   const number = Buffer.from([0, 0, 0, 0, 0, 0, 0, 1]);
-  const agrees = { era: parseEra(1), from: 1, to: 1, hash: sha256(number, hashOf(parties[0] ?? 0, 1)) };
+  const agrees = { era: parseEra(1), from: 1, to: 1, hash: sha256(number, hashOf(history.parties[0] ?? 0, 1)) };
   const alarmsAt = (...seen: readonly (typeof agrees)[]) =>
-    placed((one) => {
-      for (const claim of seen) one.witness.claimsSeen(epoch, parties[1] ?? 0, claim, at(1, 1));
+    history.placed((one) => {
+      for (const claim of seen) one.witness.claimsSeen(history.epoch, history.parties[1] ?? 0, claim, at(1, 1));
     }).placing.alarms;
   expect(alarmsAt(agrees, agrees)).toEqual([]);
   expect(alarmsAt(agrees, { ...agrees, hash: sha256('other') })).toHaveLength(1);
@@ -231,68 +110,71 @@ test('of claims that come together each is compared', () => {
 
 test('a frame of a later era fills no hole of an earlier one but right behind the frame before it', () => {
   const laterFirst = (): void => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 1, party: 1, met: { sequence: at(1, 4) } });
-      one.give(epoch, gaps(one.view(epoch)), 'awaiting sender');
+    history.placed((one) => {
+      history.put(one, { n: 1, met: { sequence: at(1, 1) } });
+      history.put(one, { n: 1, party: 1, met: { sequence: at(1, 4) } });
+      one.give(history.epoch, gaps(one.view(history.epoch)), 'awaiting sender');
     });
   };
   laterFirst();
-  placed((one) => put(one, { n: 3, met: { sequence: at(5, 1), predecessor: at(1, 4) } }));
-  const { result } = placed((one) => put(one, { n: 3, met: { sequence: at(1, 2) } }));
+  history.placed((one) => history.put(one, { n: 3, met: { sequence: at(5, 1), predecessor: at(1, 4) } }));
+  const { result } = history.placed((one) => history.put(one, { n: 3, met: { sequence: at(1, 2) } }));
   expect(result).toBe('repeat');
-  expect(store.coverage.holes(epoch)).toMatchObject([{ era: 1, from: 2, to: 3 }]);
-  begin();
+  expect(history.store.coverage.holes(history.epoch)).toMatchObject([{ era: 1, from: 2, to: 3 }]);
+  history.begin();
   laterFirst();
-  placed((one) => put(one, { n: 2, met: { sequence: at(5, 1), predecessor: at(1, 4) } }));
-  placed((one) => put(one, { n: 2, met: { sequence: at(1, 2) } }));
-  expect(store.coverage.holes(epoch)).toMatchObject([{ era: 1, from: 3, to: 3 }]);
+  history.placed((one) => history.put(one, { n: 2, met: { sequence: at(5, 1), predecessor: at(1, 4) } }));
+  history.placed((one) => history.put(one, { n: 2, met: { sequence: at(1, 2) } }));
+  expect(history.store.coverage.holes(history.epoch)).toMatchObject([{ era: 1, from: 3, to: 3 }]);
 });
 
 describe('frames of a device that no missing number can be', () => {
   test('are a hole without numbers before the frame that revealed them, and it shrinks as they come', () => {
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-    const { placing } = placed((one) => put(one, { n: 5, met: { sequence: at(1, 2) } }));
+    history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    const { placing } = history.placed((one) => history.put(one, { n: 5, met: { sequence: at(1, 2) } }));
     expect(chainHoles()).toEqual([[2, 4, 'lost']]);
     expect(placing.opened).toMatchObject([{ count: 3, reason: 'lost' }]);
-    const filled = placed((one) => put(one, { n: 3, met: { sequence: at(1, 3) } }));
-    expect([...filled.placing.filled]).toEqual([conversation]);
+    const filled = history.placed((one) => history.put(one, { n: 3, met: { sequence: at(1, 3) } }));
+    expect([...filled.placing.filled]).toEqual([history.conversation]);
     expect(chainHoles()).toEqual([
       [2, 2, 'lost'],
       [4, 4, 'lost'],
     ]);
-    placed((one) => [put(one, { n: 2, met: { sequence: at(1, 4) } }), put(one, { n: 4, met: { sequence: at(1, 5) } })]);
+    history.placed((one) => [
+      history.put(one, { n: 2, met: { sequence: at(1, 4) } }),
+      history.put(one, { n: 4, met: { sequence: at(1, 5) } }),
+    ]);
     expect(chainHoles()).toEqual([]);
   });
 
   test('are none while a gap or a hole between may be them', () => {
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-    placed((one) => put(one, { n: 3, met: { sequence: at(1, 3) } }));
+    history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    history.placed((one) => history.put(one, { n: 3, met: { sequence: at(1, 3) } }));
     expect(chainHoles()).toEqual([]);
   });
 
   describe('while a gap may be an own submit without an outcome, are in flight', () => {
     const begun = () => {
-      store.transaction(() => {
+      history.store.transaction(() => {
         const id = parseMessageId('01890000-0000-7000-8000-0000000000ff');
-        store.outbox.queue(conversation, id, Uint8Array.of(1), 0);
-        const [row] = store.outbox.queued(conversation, 1);
+        history.store.outbox.queue(history.conversation, id, Uint8Array.of(1), 0);
+        const [row] = history.store.outbox.queued(history.conversation, 1);
         const attempt = { attempt: 0, kind: frameKinds.content, frame: Uint8Array.of(1), body: Uint8Array.of(1) };
-        if (row) store.outbox.frame(row.id, epoch, 1, attempt);
+        if (row) history.store.outbox.frame(row.id, history.epoch, 1, attempt);
       });
-      placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-      const { placing } = placed((one) => put(one, { n: 3, met: { sequence: at(1, 3) } }));
+      history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
+      const { placing } = history.placed((one) => history.put(one, { n: 3, met: { sequence: at(1, 3) } }));
       expect(chainHoles()).toEqual([[2, 2, 'in flight']]);
       expect(placing.opened).toEqual([]);
     };
     const answered = (): void => {
-      for (const { id } of store.outbox.framedIn(epoch)) store.outbox.remove(id);
+      for (const { id } of history.store.outbox.framedIn(history.epoch)) history.store.outbox.remove(id);
     };
 
     test('and lost when its number turns out to be the own one', () => {
       begun();
-      const { placing } = placed((one) => {
-        put(one, { n: 1, party: 1, met: { sequence: at(1, 2) }, own: true });
+      const { placing } = history.placed((one) => {
+        history.put(one, { n: 1, party: 1, met: { sequence: at(1, 2) }, own: true });
         answered();
       });
       expect(chainHoles()).toEqual([[2, 2, 'lost']]);
@@ -301,41 +183,41 @@ describe('frames of a device that no missing number can be', () => {
 
     test('and none when the own one has another number: the gap is theirs', () => {
       begun();
-      placed((one) => {
-        put(one, { n: 1, party: 1, met: { sequence: at(1, 4) }, own: true });
+      history.placed((one) => {
+        history.put(one, { n: 1, party: 1, met: { sequence: at(1, 4) }, own: true });
         answered();
       });
       expect(chainHoles()).toEqual([]);
-      expect(gaps(store.coverage.view(epoch))).toMatchObject([{ from: 2, to: 2 }]);
+      expect(gaps(history.store.coverage.view(history.epoch))).toMatchObject([{ from: 2, to: 2 }]);
     });
 
     test('and filled when the frame comes', () => {
       begun();
-      placed((one) => put(one, { n: 2, met: { sequence: at(1, 2) } }));
+      history.placed((one) => history.put(one, { n: 2, met: { sequence: at(1, 2) } }));
       expect(chainHoles()).toEqual([]);
     });
   });
 
   test('are not explained by holes of an era before the last frame of that device', () => {
-    placed((one) => {
-      put(one, { n: 1, party: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 2, party: 1, met: { sequence: at(1, 9) } });
-      one.give(epoch, gaps(one.view(epoch)), 'expired');
+    history.placed((one) => {
+      history.put(one, { n: 1, party: 1, met: { sequence: at(1, 1) } });
+      history.put(one, { n: 2, party: 1, met: { sequence: at(1, 9) } });
+      one.give(history.epoch, gaps(one.view(history.epoch)), 'expired');
     });
-    placed((one) => put(one, { n: 1, met: { sequence: at(2, 1), predecessor: at(1, 9) } }));
-    placed((one) => put(one, { n: 4, met: { sequence: at(2, 2), predecessor: at(1, 9) } }));
+    history.placed((one) => history.put(one, { n: 1, met: { sequence: at(2, 1), predecessor: at(1, 9) } }));
+    history.placed((one) => history.put(one, { n: 4, met: { sequence: at(2, 2), predecessor: at(1, 9) } }));
     expect(chainHoles()).toContainEqual([2, 3, 'lost']);
   });
 
   test('are a hole also where the first that was ever seen of the device was a later one', () => {
-    placed((one) => put(one, { n: 9, met: { sequence: at(2, 1) } }));
+    history.placed((one) => history.put(one, { n: 9, met: { sequence: at(2, 1) } }));
     expect(chainHoles()).toEqual([]);
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 2, met: { sequence: at(1, 2) } });
+    history.placed((one) => {
+      history.put(one, { n: 1, met: { sequence: at(1, 1) } });
+      history.put(one, { n: 2, met: { sequence: at(1, 2) } });
     });
     expect(chainHoles()).toEqual([[3, 8, 'lost']]);
-    placed((one) => put(one, { n: 4, met: { sequence: at(1, 3) } }));
+    history.placed((one) => history.put(one, { n: 4, met: { sequence: at(1, 3) } }));
     expect(chainHoles()).toEqual([
       [3, 3, 'lost'],
       [5, 8, 'lost'],
@@ -343,37 +225,39 @@ describe('frames of a device that no missing number can be', () => {
   });
 
   test('are not told of the first frame that is ever seen of a device', () => {
-    placed((one) => put(one, { n: 7, met: { sequence: at(1, 1) } }));
+    history.placed((one) => history.put(one, { n: 7, met: { sequence: at(1, 1) } }));
     expect(chainHoles()).toEqual([]);
   });
 });
 
 describe('a hole', () => {
   test('of many numbers is one, with its reason, and splits where one comes', () => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      one.know(epoch, { sequence: at(1, 1_000_000_000) });
-      one.give(epoch, gaps(one.view(epoch)), 'expired');
+    history.placed((one) => {
+      history.put(one, { n: 1, met: { sequence: at(1, 1) } });
+      one.know(history.epoch, { sequence: at(1, 1_000_000_000) });
+      one.give(history.epoch, gaps(one.view(history.epoch)), 'expired');
     });
-    expect(store.coverage.holes(epoch)).toEqual([{ era: 1, from: 2, to: 1_000_000_000, reason: 'expired' }]);
-    const { placing } = placed((one) => put(one, { n: 2, met: { sequence: at(1, 500) } }));
-    expect([...placing.filled]).toEqual([conversation]);
-    expect(store.coverage.holes(epoch)).toEqual([
+    expect(history.store.coverage.holes(history.epoch)).toEqual([
+      { era: 1, from: 2, to: 1_000_000_000, reason: 'expired' },
+    ]);
+    const { placing } = history.placed((one) => history.put(one, { n: 2, met: { sequence: at(1, 500) } }));
+    expect([...placing.filled]).toEqual([history.conversation]);
+    expect(history.store.coverage.holes(history.epoch)).toEqual([
       { era: 1, from: 2, to: 499, reason: 'expired' },
       { era: 1, from: 501, to: 1_000_000_000, reason: 'expired' },
     ]);
   });
 
   test('in a hole keeps its own reason, and is told once', () => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      one.know(epoch, { sequence: at(1, 5) });
-      one.give(epoch, gaps(one.view(epoch)), 'awaiting sender');
+    history.placed((one) => {
+      history.put(one, { n: 1, met: { sequence: at(1, 1) } });
+      one.know(history.epoch, { sequence: at(1, 5) });
+      one.give(history.epoch, gaps(one.view(history.epoch)), 'awaiting sender');
     });
-    const first = placed((one) => one.hole(epoch, { sequence: at(1, 3) }, 'unlisted device'));
-    const second = placed((one) => one.hole(epoch, { sequence: at(1, 3) }, 'undecryptable'));
+    const first = history.placed((one) => one.hole(history.epoch, { sequence: at(1, 3) }, 'unlisted device'));
+    const second = history.placed((one) => one.hole(history.epoch, { sequence: at(1, 3) }, 'undecryptable'));
     expect([...first.placing.opened, ...second.placing.opened]).toEqual([]);
-    expect(store.coverage.holes(epoch).map(({ from, to, reason }) => [from, to, reason])).toEqual([
+    expect(history.store.coverage.holes(history.epoch).map(({ from, to, reason }) => [from, to, reason])).toEqual([
       [2, 2, 'awaiting sender'],
       [3, 3, 'undecryptable'],
       [4, 5, 'awaiting sender'],
@@ -381,20 +265,20 @@ describe('a hole', () => {
   });
 
   test('is none where the number is held', () => {
-    placed((one) => put(one, { n: 1, met: { sequence: at(1, 1) } }));
-    const { placing } = placed((one) => one.hole(epoch, { sequence: at(1, 1) }, 'refused'));
+    history.placed((one) => history.put(one, { n: 1, met: { sequence: at(1, 1) } }));
+    const { placing } = history.placed((one) => one.hole(history.epoch, { sequence: at(1, 1) }, 'refused'));
     expect(placing.opened).toEqual([]);
-    expect(store.coverage.holes(epoch)).toEqual([]);
+    expect(history.store.coverage.holes(history.epoch)).toEqual([]);
   });
 
   test('that was given up and filled in one commit is none afterwards', () => {
-    placed((one) => {
-      put(one, { n: 1, met: { sequence: at(1, 1) } });
-      put(one, { n: 3, met: { sequence: at(1, 3) } });
-      one.give(epoch, gaps(one.view(epoch)), 'lost');
-      put(one, { n: 2, met: { sequence: at(1, 2) } });
+    history.placed((one) => {
+      history.put(one, { n: 1, met: { sequence: at(1, 1) } });
+      history.put(one, { n: 3, met: { sequence: at(1, 3) } });
+      one.give(history.epoch, gaps(one.view(history.epoch)), 'lost');
+      history.put(one, { n: 2, met: { sequence: at(1, 2) } });
     });
-    expect(store.coverage.holes(epoch)).toEqual([]);
-    expect(texts()).toHaveLength(3);
+    expect(history.store.coverage.holes(history.epoch)).toEqual([]);
+    expect(history.texts()).toHaveLength(3);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { limits, parseAccountId, parseDeviceId, type PrekeysJson } from '@waxwing/protocol';
+import { limits, parseAccountId, parseDeviceId, type PrekeyCountJson, type PrekeysJson } from '@waxwing/protocol';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EventHub } from '../../../../client-core/src/events.ts';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
@@ -25,10 +25,12 @@ let keeper: PrekeyKeeper;
 let puts: PrekeysJson[];
 let answer: () => Answer;
 let oneTimeKeys: number;
+/** Where the kinds differ. */
+let counts: PrekeyCountJson | undefined;
 
 beforeEach(() => {
   runtime = createManualRuntime();
-  [puts, answer, oneTimeKeys] = [[], () => ({ ok: true }), 100];
+  [puts, answer, oneTimeKeys, counts] = [[], () => ({ ok: true }), 100, undefined];
   path = join(mkdtempSync(join(tmpdir(), 'waxwing-prekeys-')), 'device.db');
   store = openStore(path, KEY, { create: true });
   const crypto = createLibsignalCrypto(runtime.randomBytes);
@@ -73,7 +75,7 @@ function begin(): void {
   const { clock, timers } = runtime;
   const context = { store, work: new UnitOfWork(store), crypto, local, clock, timers, events: new EventHub() };
   const keyserver = {
-    prekeyCount: () => Promise.resolve({ ok: true, value: { oneTimeKeys, oneTimeKyberKeys: oneTimeKeys } }),
+    prekeyCount: () => Promise.resolve({ ok: true, value: counts ?? { oneTimeKeys, oneTimeKyberKeys: oneTimeKeys } }),
     putPrekeys(keys: PrekeysJson) {
       puts.push(keys);
       const given = answer();
@@ -280,6 +282,30 @@ describe('one-time keys whose upload had no answer', () => {
     await pass(1.5);
     expect(new Set(pairs()).size).toBe(2);
   });
+});
+
+test.each(['rate_limited', 'store_full', 'key_conflict'])(
+  'one-time keys that were refused with %s leave nothing behind, and no wait before others',
+  async (code) => {
+    oneTimeKeys = 0;
+    answer = () => ({ ok: false, code });
+    for (let connection = 0; connection < 5; connection += 1) await connect();
+    expect(puts).toHaveLength(5);
+    const ids = puts.flatMap((put) => put.oneTimeKeys?.map(({ id }) => id) ?? []);
+    expect(ids.filter((id) => has('prekey', id) || has('kyber_prekey', id))).toEqual([]);
+    answer = () => ({ ok: true });
+    await connect();
+    expect(puts).toHaveLength(6);
+    expect(puts.at(-1)?.oneTimeKeys?.every(({ id }) => has('prekey', id))).toBe(true);
+  },
+);
+
+test('a keyserver that counts more keys than there may be has none made, and steps no id back', async () => {
+  const before = store.device.get()?.nextPrekeyId;
+  counts = { oneTimeKeys: 0, oneTimeKyberKeys: 4_294_967_295 };
+  await connect();
+  expect(puts).toEqual([]);
+  expect(store.device.get()?.nextPrekeyId).toBe(before);
 });
 
 test('a keeper that is stopped has no timer left', async () => {

@@ -100,6 +100,24 @@ describe('an answer', () => {
     expect(take({ frames: [item(2, at(1, 2))] })).toEqual(nothing);
   });
 
+  test('fills a number at which the relay gave an earlier frame again', () => {
+    hold([1, at(1, 1)], [1, at(1, 2)], [3, at(1, 3)]);
+    expect(take({ frames: [item(2, at(1, 2))] })).toEqual({ frames: true, alerts: [] });
+    expect(store.coverage.chainHoles(epoch)).toEqual([]);
+  });
+
+  test('moves no own frame into an era that this device does not know', () => {
+    store.transaction(() => {
+      const party = store.parties.ensure(alice, 1);
+      const placing = new Placing(store, NOW);
+      const met = { sequence: at(1, 1) };
+      placing.place({ epoch, party, n: 1, hash: frameHash(frameOf(alice, 1)), ciphertextHash: null, met });
+      placing.finish();
+    });
+    expect(take({ frames: [item(1, at(900, 7), { sender: alice, frame: frameOf(alice, 1) })] })).toEqual(nothing);
+    expect(store.frames.frame(epoch, store.parties.ensure(alice, 1), 1)?.stands).toEqual(at(1, 1));
+  });
+
   test('moves a run of frames that the relay had forgotten, all at once', () => {
     hold([1, at(1, 1)], [2, at(1, 2)], [3, at(1, 3)], [4, at(2, 4)]);
     const run = [1, 2, 3];

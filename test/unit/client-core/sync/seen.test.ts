@@ -51,7 +51,7 @@ test('what stands in the history is what is told of, a frame that stands for ano
     const stand = (n: number, number: number, other?: Uint8Array): void => {
       const stands = { era, number };
       store.frames.insertFrame(epoch, party, n, { hash: sha256(`${number}`), ciphertextHash: null, stands });
-      store.frames.insertPlace(epoch, stands, party, n, other);
+      store.frames.insertPlace(epoch, stands, party, n, other && { otherHash: other });
     };
     stand(1, far);
     stand(2, far + 1, sha256('other'));
