@@ -4,6 +4,9 @@ import type { CryptoChange } from '../session/crypto.ts';
 import type { SyncContext } from './context.ts';
 import { tellFull } from './told.ts';
 
+/** What is said only where nothing was stored. Others a proxy may say of a request that the server behind it has taken. */
+const untaken: ReadonlySet<string> = new Set(['rate_limited', 'store_full']);
+
 /** What is kept until an upload is answered. */
 type Kept = {
   /** The signed prekey and last-resort key, which are sent again as they are. */
@@ -115,22 +118,29 @@ export class PrekeyKeeper {
       return true;
     }
     if (sent.code !== 'key_conflict') events.emit({ type: 'serverRefused', code: sent.code, what: 'prekeys' });
-    const isFinal = isErrorCode(sent.code) && errorRow(sent.code).retry === 'never';
-    if (!isFinal && !isUntaken(sent.code)) return false;
+    if (untaken.has(sent.code) && keys.oneTimeKeys) await this.#takeBack(keys);
+    if (!isErrorCode(sent.code) || errorRow(sent.code).retry !== 'never') return false;
+    await work.run(() => () => {
+      store.prekeys.setUpload(left);
+      if (pair !== undefined) store.prekeys.refused(pair, clock.now());
+    });
+    return true;
+  }
+
+  /** Nobody can name one-time keys that were not taken: they go, and the try was none. */
+  async #takeBack({ oneTimeKeys = [], oneTimeKyberKeys = [] }: PrekeysJson): Promise<void> {
+    const { store, work } = this.#context;
     const gone: CryptoChange[] = [
-      ...(keys.oneTimeKeys ?? []).map(({ id }) => ({ kind: 'prekey' as const, key: String(id) })),
-      ...(keys.oneTimeKyberKeys ?? []).map(({ id }) => ({ kind: 'kyber_prekey' as const, key: String(id) })),
+      ...oneTimeKeys.map(({ id }) => ({ kind: 'prekey' as const, key: String(id) })),
+      ...oneTimeKyberKeys.map(({ id }) => ({ kind: 'kyber_prekey' as const, key: String(id) })),
     ];
     await work.run((overlay) => {
-      // Nobody can name one-time keys that were not taken.
       overlay.stage(gone);
-      return () => {
-        if (isFinal) store.prekeys.setUpload(left);
-        else if (keys.oneTimeKeys) store.prekeys.setUpload(toBytes(untried(this.#kept())));
-        if (isFinal && pair !== undefined) store.prekeys.refused(pair, clock.now());
-      };
+      const { repeated, unheard } = this.#kept();
+      const tries = (unheard?.tries ?? 0) - 1;
+      const kept = { ...(repeated && { repeated }), ...(unheard && tries > 0 && { unheard: { ...unheard, tries } }) };
+      return () => store.prekeys.setUpload(toBytes(kept));
     });
-    return isFinal;
   }
 
   /** Makes what is due, so many one-time keys of each kind among it; undefined where nothing is. */
@@ -156,17 +166,6 @@ export class PrekeyKeeper {
       };
     });
   }
-}
-
-/** Whether an answer says that nothing was stored. */
-function isUntaken(code: string): boolean {
-  return isErrorCode(code) && code !== 'internal';
-}
-
-/** What is kept where the last try of one-time keys was none. */
-function untried({ repeated, unheard }: Kept): Kept {
-  const tries = (unheard?.tries ?? 0) - 1;
-  return { ...(repeated && { repeated }), ...(unheard && tries > 0 && { unheard: { ...unheard, tries } }) };
 }
 
 /** Whether it is too early for others after uploads that had no answer. A clock that was set back makes it no longer. */
