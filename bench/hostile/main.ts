@@ -18,7 +18,11 @@ for (const name of rowNames) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const began = performance.now();
   const cases = Math.max(1, Math.round(rows[name].perRelease * scale));
-  const report = await runRow(name, { cases, seed }, 'release');
+  // A row listens for what nobody catches: what it throws itself would be taken for that, and end this process in silence.
+  const report = await runRow(name, { cases, seed }, 'release').catch((error: unknown) => {
+    process.stderr.write(`${name}: ${error instanceof Error ? (error.stack ?? '') : String(error)}\n`);
+    process.exit(1);
+  });
   const isOk = report.findings.length === 0;
   ok &&= isOk;
   const seconds = Math.round((performance.now() - began) / 1_000);
