@@ -83,6 +83,7 @@ const oddTexts: readonly Buffer[] = [
   Buffer.from('\u202e'),
 ];
 const DEEP = 300;
+const REPEATED_MAX_BYTES = 4 * 1024 * 1024;
 
 type Spoil = (fields: readonly Field[], at: number, field: Field, dice: Dice) => readonly Field[];
 
@@ -94,7 +95,11 @@ const withPayload = (fields: readonly Field[], at: number, field: Field, payload
 const spoils: readonly Spoil[] = [
   (fields, at) => replaced(fields, at),
   (fields, at, field) => replaced(fields, at, field, field),
-  (fields, _at, field, dice) => [...fields, ...Array.from({ length: 1 + dice.int(600) }, () => field)],
+  (fields, _at, field, dice) => {
+    // Several edits of this kind, one in another, are else more than any buffer holds.
+    const most = 1 + Math.floor(REPEATED_MAX_BYTES / (field.payload.length + 1));
+    return [...fields, ...Array.from({ length: Math.min(1 + dice.int(600), most) }, () => field)];
+  },
   (fields) => [...fields].reverse(),
   (fields, at, field, dice) => replaced(fields, at, { ...field, number: 1 + dice.int(30) }),
   (fields, at, field, dice) =>
