@@ -1,4 +1,4 @@
-import { compareSequences, parseEra, type Sequence } from '@waxwing/protocol';
+import { compareSequences, parseEra, type MessageId } from '@waxwing/protocol';
 import type { Client, InboxMessage } from '@waxwing/client-core';
 import { Crashed, type SimulatedDevice } from './device.ts';
 
@@ -11,7 +11,7 @@ export type InboxReaderParts = {
 
 /** The app's reader: each message once or marked as repeated, and in order unless it fills a hole. */
 export function readInbox(device: SimulatedDevice, client: Client, o: InboxReaderParts): void {
-  const newest = new Map<string, Sequence>();
+  const given = new Map<string, readonly MessageId[]>();
   void (async () => {
     for await (const message of client.inbox()) {
       const { id, text, conversation, sequence, redelivered, late } = message;
@@ -22,10 +22,11 @@ export function readInbox(device: SimulatedDevice, client: Client, o: InboxReade
       o.came(message);
       if (sequence === null) continue;
       const at = { era: parseEra(sequence.era), number: sequence.number };
-      const last = newest.get(conversation);
-      const isAhead = last === undefined || compareSequences(at, last) > 0;
+      // One that was given may have moved since.
+      const before = (given.get(conversation) ?? []).flatMap((one) => device.store?.messages.byId(one)?.sequence ?? []);
+      const isAhead = before.every((one) => compareSequences(at, one) > 0);
       if (!isAhead && !late) o.violated(`I-10 ${device.name} was given ${text} after what follows it`);
-      if (isAhead) newest.set(conversation, at);
+      given.set(conversation, [...(given.get(conversation) ?? []), id]);
     }
   })().catch((error: unknown) => {
     if (!(error instanceof Crashed)) o.violated(`the inbox of ${device.name}: ${String(error)}`);

@@ -112,16 +112,22 @@ function isNewest({ saidMs }: Saying, { lyingSinceMs }: Lied): boolean {
   return lyingSinceMs !== undefined && saidMs >= lyingSinceMs;
 }
 
-/** Whether a message stands, with one of two, where the other has one of the newest: it was given in its place. */
+/**
+ * Whether a message stands, with one of two, where the relay put one of the newest of any conversation: it was given in the
+ * place of that one.
+ */
 function standsForNewest(a: Shown, b: Shown, text: string | null, o: Lied): boolean {
-  return [
-    [a, b],
-    [b, a],
-  ].some(([one, other]) => {
-    const place = one?.rows.find((row) => row.text === text)?.sequence;
-    const there = place && other?.rows.find(({ sequence }) => compareSequences(sequence, place) === 0)?.text;
-    return o.sayings.some((saying) => saying.text === there && isNewest(saying, o));
-  });
+  const newest = o.people.flatMap((device) =>
+    o.people.flatMap((peer) =>
+      device === peer
+        ? []
+        : shown(device, peer).rows.filter((row) =>
+            o.sayings.some((saying) => row.own && saying.text === row.text && isNewest(saying, o)),
+          ),
+    ),
+  );
+  const places = [a, b].flatMap(({ rows }) => rows.filter((row) => row.text === text));
+  return places.some(({ sequence }) => newest.some((other) => compareSequences(other.sequence, sequence) === 0));
 }
 
 /** Whether nothing that its author sent after a message is with the other, or what is still waits for what is before it. */

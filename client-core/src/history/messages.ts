@@ -90,15 +90,18 @@ export class MessageStore {
     this.#db.run('UPDATE conversation SET unread = unread + 1 WHERE id = ?', conversation);
   }
 
-  /** Moves a shown message to another sequence: its row and its search row together. */
+  /** Moves a message to another sequence, late where what follows it there came before it: its row and its search row together. */
   move(message: MessageRow, sequence: Sequence): void {
     const { shown } = this.#db.get('SELECT shown FROM message WHERE id = (? << 20) | ?', ...halves(message.key)) ?? {};
     this.#moves += 1;
     this.#unindex(message.key);
     this.#db.run('DELETE FROM message WHERE id = (? << 20) | ?', ...halves(message.key));
     this.#keys.moved(message.conversation);
-    const { late, inbox, unread } = message;
-    this.#insert({ ...message, sequence }, () => ({ shown: shown === 1, late, inbox, unread }));
+    const { inbox, unread } = message;
+    this.#insert({ ...message, sequence }, (key) => {
+      const late = message.late || (inbox !== null && this.#isFollowed(message.conversation, key, inbox));
+      return { shown: shown === 1, late, inbox, unread };
+    });
   }
 
   /** Messages of an epoch that are not shown yet, in order: all, or those before a sequence. */
@@ -140,11 +143,13 @@ export class MessageStore {
     if (inbox !== null) this.#lastInbox.set(0, inbox);
   }
 
-  #isFollowed(conversation: number, key: OrderKey): boolean {
+  /** Whether one that follows is in the inbox, before this place in it if one is named. */
+  #isFollowed(conversation: number, key: OrderKey, before = Number.MAX_SAFE_INTEGER): boolean {
     const later = this.#db.get(
-      'SELECT 1 FROM message WHERE conversation = ? AND id > (? << 20) | ? AND inbox IS NOT NULL LIMIT 1',
+      'SELECT 1 FROM message WHERE conversation = ? AND id > (? << 20) | ? AND inbox < ? LIMIT 1',
       conversation,
       ...halves(key),
+      before,
     );
     return later !== undefined;
   }

@@ -188,6 +188,21 @@ describe('a message that moves', () => {
     expect(found('wanderer')).toBe(1);
   });
 
+  test('back to before what came into the inbox before it is late there', () => {
+    const at = epochOf(1);
+    db.transaction(() => {
+      insert(message(at, { number: 2, text: 'between' }));
+      const last = insert(message(at, { number: 3, text: 'wanderer' }));
+      const row = messages.find(last.messageId, party);
+      if (!row) throw new Error('gone');
+      messages.move(row, { era: row.sequence.era, number: 1 });
+    });
+    expect(messages.inboxAfter(0, 10).map(({ text, late }) => [text, late])).toEqual([
+      ['between', false],
+      ['wanderer', true],
+    ]);
+  });
+
   test('that is not shown yet stays so', () => {
     const at = epochOf(1);
     db.transaction(() => {
