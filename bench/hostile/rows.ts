@@ -21,7 +21,7 @@ export const rows: Readonly<Record<RowName, Row>> = {
   H1: { attacks: 'server', perRelease: 200_500, perCommit: 200, run: attackWebSocket },
   H2: { attacks: 'both', perRelease: 10_000_000, perCommit: 20_000, run: attackDecoders },
   H3: { attacks: 'server', perRelease: 50_000, perCommit: 200, run: attackGateway },
-  H4: { attacks: 'server', perRelease: 300_000, perCommit: 1_100, run: attackHttp },
+  H4: { attacks: 'server', perRelease: 1_000_000, perCommit: 1_100, run: attackHttp },
   H5: { attacks: 'both', perRelease: 100_000, perCommit: 1_000, run: attackKeys },
   H6: { attacks: 'own', perRelease: 100_000, perCommit: 120, run: attackClient },
   H7: { attacks: 'own', perRelease: 20_000, perCommit: 504, run: attackDeviceFile },
