@@ -136,9 +136,9 @@ export class PrekeyKeeper {
     ];
     await work.run((overlay) => {
       overlay.stage(gone);
-      const { repeated, unheard } = this.#kept();
+      const { unheard, ...rest } = this.#kept();
       const tries = (unheard?.tries ?? 0) - 1;
-      const kept = { ...(repeated && { repeated }), ...(unheard && tries > 0 && { unheard: { ...unheard, tries } }) };
+      const kept = { ...rest, ...(unheard && tries > 0 && { unheard: { ...unheard, tries } }) };
       return () => store.prekeys.setUpload(toBytes(kept));
     });
   }
