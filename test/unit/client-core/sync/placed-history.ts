@@ -1,21 +1,12 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  frameKinds,
-  parseAccountId,
-  parseDeviceId,
-  parseEra,
-  parseHandle,
-  parseMessageId,
-  sha256,
-  type Sequence,
-} from '@waxwing/protocol';
+import { frameKinds, parseAccountId, parseDeviceId, parseMessageId, sha256 } from '@waxwing/protocol';
 import { openStore, type Store } from '../../../../client-core/src/history/store.ts';
 import { Placing, type Placed } from '../../../../client-core/src/sync/placing.ts';
 import type { Met } from '../../../../client-core/src/sync/sequencer.ts';
+import { handleOf } from './frames.ts';
 
-export const at = (era: number, number: number): Sequence => ({ era: parseEra(era), number });
 export const hashOf = (party: number, n: number, variant = ''): Uint8Array => sha256(`${party}/${n}/${variant}`);
 
 type Put = {
@@ -47,8 +38,7 @@ export class PlacedHistory {
     const { store } = this;
     store.transaction(() => {
       this.conversation = store.conversations.ensureDirect(account, 0).id;
-      const handle = parseHandle(Buffer.from(sha256(account)).toString('base64url'));
-      this.epoch = store.conversations.ensureEpoch(this.conversation, 2, handle).id;
+      this.epoch = store.conversations.ensureEpoch(this.conversation, 2, handleOf(account)).id;
       this.parties = [1, 2].map((device) => store.parties.ensure({ account, device: parseDeviceId(device) }, 1));
     });
   }

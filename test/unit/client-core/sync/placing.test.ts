@@ -2,7 +2,8 @@ import { frameKinds, parseEra, parseMessageId, sha256 } from '@waxwing/protocol'
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gaps } from '../../../../client-core/src/sync/sequencer.ts';
-import { at, hashOf, PlacedHistory } from './placed-history.ts';
+import { at } from './frames.ts';
+import { hashOf, PlacedHistory } from './placed-history.ts';
 
 let history: PlacedHistory;
 beforeEach(() => {

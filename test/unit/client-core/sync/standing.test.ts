@@ -2,7 +2,8 @@ import { limits } from '@waxwing/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Met } from '../../../../client-core/src/sync/sequencer.ts';
-import { at, PlacedHistory } from './placed-history.ts';
+import { at } from './frames.ts';
+import { PlacedHistory } from './placed-history.ts';
 
 let history: PlacedHistory;
 let a: string;
